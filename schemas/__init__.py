@@ -1,0 +1,1 @@
+"""What travels between the parts, and the city model. Imports nothing of ours."""

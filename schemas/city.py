@@ -1,0 +1,168 @@
+"""The city model: assets, the links between them, their sensors and limits.
+
+``schemas.cityfile`` reads it from YAML and lists every fault; this module is what it becomes.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Utility(StrEnum):
+    """The control rooms of a city."""
+
+    POWER = "power"
+    WATER = "water"
+    STORM = "storm"
+    SEWAGE = "sewage"
+    WASTE = "waste"
+    ROADS = "roads"
+    TRANSIT = "transit"
+    CITIZENS = "citizens"
+
+
+class Relation(StrEnum):
+    """How one asset acts on another; the link points from the one that acts."""
+
+    POWERS = "powers"
+    SUPPLIES = "supplies"
+    DRAINS_TO = "drains_to"
+    LIFTS_TO = "lifts_to"
+    PROTECTS = "protects"
+    SERVES = "serves"
+    BLOCKS = "blocks"
+    CARRIES = "carries"
+    NEAR = "near"
+
+
+ACYCLIC = frozenset({Relation.CARRIES, Relation.SERVES})
+"""Relations in which a cycle can only be a mistake. Meshed grids and looped mains are real."""
+
+LEVELS = ("low_low", "low", "high", "high_high")
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"time zone {name!r} is unknown; expected an IANA name such as Europe/Paris") from error
+    return name
+
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+"""Ids travel in MQTT topics and Influx tags: letters, digits, dot, dash, underscore."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Asset(_Part):
+    """A thing that a utility owns and that can be in trouble."""
+
+    id: Identifier
+    utility: Utility
+    kind: Identifier
+    zone: Identifier
+    position: tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]] | None = None
+    """Latitude, longitude in degrees."""
+    name: str | None = None
+    properties: Mapping[str, float | str | bool] = {}
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name or self.id
+
+
+class Link(_Part):
+    """``source`` acts on ``target`` by ``relation``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    source: Identifier = Field(alias="from")
+    target: Identifier = Field(alias="to")
+    relation: Relation
+    name: str | None = None
+    properties: Mapping[str, float | str | bool] = {}
+
+
+class Limits(_Part):
+    """Limits of one sensor, in its unit; ``rate`` is the largest change in a minute."""
+
+    low_low: float | None = None
+    low: float | None = None
+    high: float | None = None
+    high_high: float | None = None
+    rate: Annotated[float, Field(gt=0)] | None = None
+
+
+class Sensor(_Part):
+    """One measured quantity of one asset. Times are seconds; ``deadband`` is in the sensor's unit."""
+
+    asset: Identifier
+    quantity: Identifier
+    unit: str
+    every: Annotated[float, Field(gt=0)]
+    limits: Limits = Limits()
+    on_delay: Annotated[float, Field(ge=0)] = 0
+    off_delay: Annotated[float, Field(ge=0)] | None = None
+    """How long the value must be back before the alarm clears; on_delay where not given."""
+    deadband: Annotated[float, Field(ge=0)] = 0
+
+    @property
+    def id(self) -> str:
+        """``<asset>/<quantity>``."""
+        return f"{self.asset}/{self.quantity}"
+
+
+class City(_Part):
+    """A whole city model, with the indexes that the parts ask for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+    city: Identifier
+    timezone: Annotated[str, AfterValidator(_known_zone)]
+    assets: tuple[Asset, ...]
+    links: tuple[Link, ...] = ()
+    sensors: tuple[Sensor, ...] = ()
+
+    @cached_property
+    def asset_by_id(self) -> dict[str, Asset]:
+        """Assets by id."""
+        return {asset.id: asset for asset in self.assets}
+
+    @cached_property
+    def sensor_by_id(self) -> dict[str, Sensor]:
+        """Sensors by ``<asset>/<quantity>``."""
+        return {sensor.id: sensor for sensor in self.sensors}
+
+    @cached_property
+    def sensors_of(self) -> dict[str, tuple[Sensor, ...]]:
+        """Sensors by asset; assets without any are absent."""
+        grouped: dict[str, list[Sensor]] = defaultdict(list)
+        for sensor in self.sensors:
+            grouped[sensor.asset].append(sensor)
+        return {asset: tuple(sensors) for asset, sensors in grouped.items()}
+
+    @cached_property
+    def links_from(self) -> dict[str, tuple[Link, ...]]:
+        """Links by the asset that acts."""
+        return _grouped(self.links, "source")
+
+    @cached_property
+    def links_to(self) -> dict[str, tuple[Link, ...]]:
+        """Links by the asset acted on."""
+        return _grouped(self.links, "target")
+
+
+def _grouped(links: tuple[Link, ...], end: str) -> dict[str, tuple[Link, ...]]:
+    grouped: dict[str, list[Link]] = defaultdict(list)
+    for link in links:
+        grouped[getattr(link, end)].append(link)
+    return {asset: tuple(found) for asset, found in grouped.items()}

@@ -1,0 +1,51 @@
+"""Event time as whole milliseconds since 1970-01-01 UTC.
+
+Inside, a time is an ``int``: it compares, sorts and survives JSON without surprises, and no local
+time zone can slip in. Outside (files, wire) it is RFC 3339 text; the two functions here are the border.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+SECOND = 1_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+def parse_time(text: str) -> int:
+    """Milliseconds since the epoch of an RFC 3339 text.
+
+    Raises ValueError where the text is no such time or names no offset from UTC.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time {text!r} has no offset from UTC; write it as 2025-06-04T09:00:00Z")
+    return milliseconds(moment)
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since the epoch of an aware moment, rounded to the nearest."""
+    return round(moment.timestamp() * SECOND)
+
+
+def rfc3339(at: int) -> str:
+    """The RFC 3339 text of a time in UTC, with milliseconds only where there are any."""
+    whole, rest = divmod(at, SECOND)
+    text = datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
+
+
+def _accept(value: object) -> object:
+    return parse_time(value) if isinstance(value, str) else value
+
+
+Time = Annotated[
+    int,
+    BeforeValidator(_accept),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A field that holds milliseconds since the epoch and travels as RFC 3339 text."""
