@@ -1,0 +1,1 @@
+"""Dashboards and alert rules as code will live here; nothing yet."""
