@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -63,9 +62,9 @@ def changed(alarm: Alarm, change: str) -> AlarmChange:
     return AlarmChange.model_validate({"alarm": alarm, "change": change, "known_at": NOON})
 
 
-def revision(id: str, number: int, **more: Any) -> IncidentRevision:
+def revision(id: str, number: int, **more: object) -> IncidentRevision:
     """Revision ``number`` of an incident that feeder-7 caused at noon."""
-    facts: dict[str, Any] = {
+    facts: dict[str, object] = {
         "opened": NOON,
         "closed": None,
         "severity": Severity.CRITICAL,
@@ -92,7 +91,7 @@ def dead(text: bytes, received: int = NOON) -> DeadLetter:
 def test_the_log_gives_back_what_was_appended_in_order(store: Store) -> None:
     """Frames, events and ticks come back as they went in, under offsets from 1."""
     event = Event(received=NOON, asset="feeder-7", at=NOON, event="tripped", detail={"phase": 2})
-    records = [frame(0, 1.0, 2.0), event, Tick(at=NOON)]
+    records: list[Frame | Event | Tick] = [frame(0, 1.0, 2.0), event, Tick(at=NOON)]
     store.log.append(records[:2])
     store.log.append(records[2:])
     assert store.log.read(1, 10) == list(enumerate(records, start=1))
@@ -271,9 +270,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, batch: int) -> 
     log = Log(folder)
     log.append([frame(0, 1.0)], [dead(b"first")], {"received": 2})
     _bound_pages(log)
-    with pytest.raises(
-        CannotRun, match=r"log\.sqlite can't be used: database or disk is full\. Nothing was half"
-    ):
+    with pytest.raises(CannotRun, match=r"log\.sqlite can't be used: database or disk is full\. Nothing"):
         log.append([frame(i, *[1.0] * 2000) for i in range(batch)], [dead(b"second")], {"received": 2})
     assert log.read(1, 9) == [(1, frame(0, 1.0))]
     assert log.dead_letters(9) == [dead(b"first")]
@@ -300,7 +297,7 @@ for n in range(1, 10**9):
 
 
 def test_a_kill_while_writing_tears_nothing(tmp_path: Path) -> None:
-    """After kill -9 the folder is free, both files are sound, and all that was said to be written is there."""
+    """After kill -9 the folder is free, both files are sound, and all that was told is there."""
     process = subprocess.Popen(
         [sys.executable, "-c", WRITE_FOREVER, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
