@@ -1,0 +1,82 @@
+"""The whole of the thinking for one city: records in; alarms, incidents and notifications out.
+
+The same object is carried by a replay, by the embedded runner and by tests; it knows no clock and no file.
+Promises: the same records give the same outputs, however they were cut into frames and however often it
+was stopped, stored with ``snapshot`` and started again with ``restore``.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from alerts.desk import Desk
+from schemas.alarms import AlarmChange
+from schemas.city import City
+from schemas.incidents import IncidentRevision
+from schemas.notifications import Notification
+from schemas.readings import Event, Frame, Tick
+from schemas.vocabulary import Vocabulary
+from streams.causes import Causes, load_causes
+from streams.correlate import Correlator
+from streams.detect import Detector
+
+STATE_VERSION = 1
+
+
+@dataclass(slots=True)
+class Outputs:
+    """What one record brought, in order."""
+
+    alarms: list[AlarmChange] = field(default_factory=list)
+    incidents: list[IncidentRevision] = field(default_factory=list)
+    notifications: list[Notification] = field(default_factory=list)
+
+
+class Core:
+    """Detection, correlation and alerting of one city."""
+
+    def __init__(self, city: City, vocabulary: Vocabulary, causes: Causes | None = None) -> None:
+        self._detector = Detector(city, vocabulary)
+        self._correlator = Correlator(city, causes or load_causes(), vocabulary)
+        self._desk = Desk()
+
+    @property
+    def stream_time(self) -> int | None:
+        """How far the input has got, in ms since the epoch; None before enough assets have spoken."""
+        return self._detector.stream_time
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Readings taken, and those that were duplicates, late, of the future, or unknown."""
+        return self._detector.counts
+
+    def step(self, record: Frame | Event | Tick) -> Outputs:
+        """Take one record. Incidents are looked at each time stream time moves, not at each alarm."""
+        outputs = Outputs()
+        for found in self._detector.step(record):
+            if isinstance(found, AlarmChange):
+                outputs.alarms.append(found)
+                self._correlator.take(found)
+                continue
+            for revision in self._correlator.look(found):
+                outputs.incidents.append(revision)
+                outputs.notifications += self._desk.take(revision)
+            outputs.notifications += self._desk.look(found)
+        return outputs
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state as JSON values."""
+        return {
+            "version": STATE_VERSION,
+            "detect": self._detector.snapshot(),
+            "correlate": self._correlator.snapshot(),
+            "desk": self._desk.snapshot(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot. Raises ValueError where another version of us wrote it."""
+        if state.get("version") != STATE_VERSION:
+            raise ValueError(f"snapshot has version {state.get('version')!r}, expected {STATE_VERSION}")
+        self._detector.restore(state["detect"])
+        self._correlator.restore(state["correlate"])
+        self._desk.restore(state["desk"])

@@ -1,0 +1,1 @@
+"""Readings to alarms (detect), alarms to incidents (correlate). Pure: time comes with the records."""

@@ -1,0 +1,181 @@
+"""How trouble spreads: the rules of ``causes.yaml``, read and checked.
+
+In:  a YAML file of words, rules and priors.
+Out: ``Causes``, which answers: which rules lead into, or out of, a condition; how likely is it by itself.
+Raises BadConfig with every fault.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from schemas.city import Relation
+from schemas.errors import BadConfig, Fault
+from schemas.times import DAY, HOUR, MINUTE, SECOND
+from schemas.yamlfile import read
+
+BUILT_IN = Path(__file__).with_name("causes.yaml")
+
+_UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+SELF = "self"
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)
+        if match is None:
+            raise ValueError(f"{value!r} is no duration; expected a number and one of s, m, h, d, as in 5m")
+        return round(float(match[1]) * _UNITS[match[2]])
+    return value
+
+
+def _list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Duration = Annotated[int, BeforeValidator(_duration)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rule(_Part):
+    """One way in which trouble spreads. Times are ms after the cause's onset, or its end."""
+
+    name: str
+    cause: Names
+    kinds: Names | None = None
+    via: str
+    effect: Names
+    lag: tuple[Duration, Duration]
+    after: Literal["onset", "end"] = "onset"
+    strength: Annotated[float, Field(gt=0, lt=1)]
+    source: Annotated[str, Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Rule":
+        if self.lag[0] > self.lag[1]:
+            raise ValueError(f"rule {self.name!r}: lag starts later than it ends")
+        if self.via != SELF and self.relation not in set(Relation):
+            known = ", ".join(Relation)
+            raise ValueError(
+                f"rule {self.name!r}: via {self.via!r} is unknown; expected self, or one of {known}, "
+                "with 'against ' before it for the way back"
+            )
+        return self
+
+    @property
+    def relation(self) -> str:
+        """The relation that carries it, whichever way."""
+        return self.via.removeprefix("against ")
+
+    @property
+    def against(self) -> bool:
+        """Whether it goes from a link's target to its source."""
+        return self.via.startswith("against ")
+
+
+class Prior(_Part):
+    """How likely a condition begins by itself; ``hidden`` where it may be a root that no sensor shows."""
+
+    prior: Annotated[float, Field(gt=0, lt=1)]
+    condition: str | None = None
+    kinds: Names | None = None
+    hidden: bool = False
+
+
+class Causes(_Part):
+    """The whole of ``causes.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+    words: Mapping[str, tuple[str, str]]
+    measuring: frozenset[str]
+    rules: tuple[Rule, ...]
+    priors: tuple[Prior, ...]
+
+    @cached_property
+    def by_effect(self) -> dict[str, tuple[Rule, ...]]:
+        """Rules by the condition that they bring."""
+        return _index((condition, rule) for rule in self.rules for condition in rule.effect)
+
+    @cached_property
+    def by_cause(self) -> dict[str, tuple[Rule, ...]]:
+        """Rules by the condition that they start from."""
+        return _index((condition, rule) for rule in self.rules for condition in rule.cause)
+
+    def prior(self, kind: str, condition: str) -> Prior:
+        """The first entry that fits; the file ends with one that fits all."""
+        for entry in self.priors:
+            if entry.condition in (None, condition) and (entry.kinds is None or kind in entry.kinds):
+                return entry
+        return Prior(prior=0.002)
+
+    def verb(self, condition: str) -> str:
+        """The condition as words after an asset's name: 'lost supply'."""
+        return self.words[condition][0] if condition in self.words else f"shows {_plain(condition)}"
+
+    def noun(self, condition: str) -> str:
+        """The condition as words before an asset's name: 'no supply at'."""
+        return self.words[condition][1] if condition in self.words else f"{_plain(condition)} at"
+
+
+def _plain(condition: str) -> str:
+    return condition.replace("_", " ")
+
+
+def _index(pairs: Iterable[tuple[str, Rule]]) -> dict[str, tuple[Rule, ...]]:
+    found: dict[str, list[Rule]] = defaultdict(list)
+    for condition, rule in pairs:
+        found[condition].append(rule)
+    return {condition: tuple(rules) for condition, rules in found.items()}
+
+
+def base(condition: str) -> str:
+    """The condition without how far it went: ``level_low_low`` is ``level_low``."""
+    for doubled in ("_low_low", "_high_high"):
+        if condition.endswith(doubled):
+            return condition.removesuffix(doubled) + doubled[: len(doubled) // 2]
+    return condition
+
+
+def lint_causes(path: Path = BUILT_IN) -> list[Fault]:
+    """Every fault of a causes file; none where it can be used."""
+    return _parse(path)[1]
+
+
+def load_causes(path: Path = BUILT_IN) -> Causes:
+    """The rules in a file. Raises BadConfig with every fault."""
+    causes, faults = _parse(path)
+    if causes is None or faults:
+        raise BadConfig(faults)
+    return causes
+
+
+def _parse(path: Path) -> tuple[Causes | None, list[Fault]]:
+    document = read(path)
+    if document.faults:
+        return None, document.faults
+    try:
+        causes = Causes.model_validate(document.data)
+    except ValidationError as error:
+        return None, [
+            document.fault(e["loc"], e["msg"].removeprefix("Value error, ")) for e in error.errors()
+        ]
+    faults = []
+    names: set[str] = set()
+    for index, rule in enumerate(causes.rules):
+        place = ("rules", index, "name")
+        if rule.name in names:
+            faults.append(
+                document.fault(place, f"rule {rule.name!r} stands here twice; names are shown to people")
+            )
+        names.add(rule.name)
+    return causes, faults

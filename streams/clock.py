@@ -1,0 +1,60 @@
+"""Stream time: how far the input has got, decided by many clocks so that no single one can move it.
+
+In:  the event times of readings, by asset.
+Out: stream time, in ms since the epoch, or None until enough assets have spoken.
+Promises: never goes back; assets whose clocks run ahead never move it, as long as they are fewer than
+the quorum.
+"""
+
+import math
+from typing import Any
+
+QUORUM_SHARE = 0.10
+"""Share of the reporting assets whose clocks must have reached a time before it counts."""
+QUORUM_MIN = 3
+
+
+def quorum(assets: int) -> int:
+    """How many assets must have reached a time: a tenth, at least three, at most a bare majority."""
+    return min(max(QUORUM_MIN, math.ceil(assets * QUORUM_SHARE)), assets // 2 + 1)
+
+
+class StreamClock:
+    """The time that the ``quorum``-th newest of the assets' clocks has reached."""
+
+    def __init__(self, assets: int) -> None:
+        self._quorum = quorum(assets)
+        self._ahead: dict[str, int] = {}
+        self.time: int | None = None
+
+    def hear(self, asset: str, at: int) -> bool:
+        """Take note that the asset's clock shows ``at``; True when stream time moved."""
+        if self.time is not None and at <= self.time:
+            return False
+        if at <= self._ahead.get(asset, -1):
+            return False
+        self._ahead[asset] = at
+        if len(self._ahead) < self._quorum:
+            return False
+        self._move(sorted(self._ahead.values(), reverse=True)[self._quorum - 1])
+        return True
+
+    def pass_to(self, at: int) -> bool:
+        """Move to ``at`` because time passed in silence; True when it moved."""
+        if self.time is not None and at <= self.time:
+            return False
+        self._move(at)
+        return True
+
+    def _move(self, at: int) -> None:
+        self.time = at
+        self._ahead = {asset: clock for asset, clock in self._ahead.items() if clock > at}
+
+    def snapshot(self) -> dict[str, Any]:
+        """What ``restore`` needs, as JSON."""
+        return {"time": self.time, "ahead": self._ahead}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self.time = state["time"]
+        self._ahead = dict(state["ahead"])

@@ -1,0 +1,308 @@
+"""Alarms to incidents: one incident for the alarms that one physical cause explains.
+
+In:  alarm changes, in any order, and stream time as it moves.
+Out: revisions of incidents: each states the whole incident as it stands, and why it changed.
+Promises: the incidents are a function of the set of alarms and of stream time; an incident's id follows
+from its earliest alarm, and a revision that takes over other ids names them. Alarms of the measuring
+(missing, frozen, ...) and what planned work explains open no incident. Memory: the alarms of incidents
+that are open, or closed for less than ``KEPT_AFTER``.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from schemas.alarms import Alarm, AlarmChange, content_id
+from schemas.city import City, Relation
+from schemas.incidents import Expected, Incident, IncidentRevision, Member, Root, Step
+from schemas.times import HOUR, MINUTE, SECOND
+from schemas.vocabulary import Vocabulary
+from streams.causes import Causes
+from streams.episodes import Episode, episodes
+from streams.explain import Explanation, explain
+from streams.network import Network, Node
+from streams.wording import sentence
+
+HOLD = 30 * MINUTE
+"""An incident closes when all its alarms have been clear for this long."""
+KEPT_AFTER = 12 * HOUR
+"""A closed incident can still gain late effects for this long; then it is final."""
+EXPECTED_MAX = 8
+EXPECTED_MIN = 0.2
+"""Consequences less probable than this are not told."""
+
+
+class Live(NamedTuple):
+    """An incident as last told, with the ids of its alarms."""
+
+    revision: IncidentRevision
+    alarms: frozenset[str]
+
+
+class Correlator:
+    """Correlation for one domain: a city, or a connected part of it."""
+
+    def __init__(self, city: City, causes: Causes, vocabulary: Vocabulary) -> None:
+        self._city = city
+        self._causes = causes
+        self._network = Network(city, causes, vocabulary)
+        self._alarms: dict[str, Alarm] = {}
+        self._measuring: dict[str, Alarm] = {}
+        self._live: dict[str, Live] = {}
+        self._next_look: int | None = None
+        self._dirty = False
+
+    def take(self, change: AlarmChange) -> None:
+        """Take in one alarm change; ``look`` tells what follows from it."""
+        alarm = change.alarm
+        if alarm.condition in self._causes.measuring:
+            if change.change == "retracted" or alarm.cleared is not None:
+                self._measuring.pop(alarm.id, None)
+            else:
+                self._measuring[alarm.id] = alarm
+        elif change.change == "retracted":
+            self._alarms.pop(alarm.id, None)
+            self._dirty = True
+        else:
+            self._alarms[alarm.id] = alarm
+            self._dirty = True
+
+    def look(self, now: int) -> list[IncidentRevision]:
+        """Stream time is ``now``: the revisions that follow from what was taken, and from time."""
+        if not self._dirty and (self._next_look is None or now < self._next_look):
+            return []
+        self._dirty = False
+        self._network.trust_all_but(self._blind())
+        standing = self._incidents(now)
+        revisions = self._compare(standing, now)
+        self._forget(now)
+        self._next_look = self._when_next(now)
+        return revisions
+
+    def _blind(self) -> set[str]:
+        """Sensors that say nothing now."""
+        blind: set[str] = set()
+        for alarm in self._measuring.values():
+            sensors = self._city.sensors_of.get(alarm.asset, ())
+            blind.update([alarm.sensor] if alarm.sensor else [s.id for s in sensors])
+        for alarm in self._alarms.values():
+            if alarm.condition == "silent" and alarm.cleared is None:
+                for link in self._city.links_from.get(alarm.asset, ()):
+                    if link.relation is Relation.CARRIES:
+                        blind.update(s.id for s in self._city.sensors_of.get(link.target, ()))
+        return blind
+
+    def _incidents(self, now: int) -> dict[str, tuple[Incident, frozenset[str]]]:
+        found = episodes(self._alarms.values())
+        standing = {}
+        for explanation in explain(self._network, found, now):
+            if explanation.root.node.condition != "planned_work":
+                incident, alarms = self._incident(found, explanation, now)
+                standing[incident.id] = incident, alarms
+        return standing
+
+    def _incident(
+        self, found: list[Episode], explanation: Explanation, now: int
+    ) -> tuple[Incident, frozenset[str]]:
+        inside = [found[i] for i in explanation.episodes]
+        alarms = sorted((a for e in inside for a in e.alarms), key=lambda a: (a.raised, a.id))
+        root = explanation.root
+        until = None if any(e.until is None for e in inside) else max(e.until or 0 for e in inside)
+        closed = until if until is not None and now - until >= HOLD else None
+        incident = Incident(
+            id=content_id("incident", self._city.city, alarms[0].id),
+            opened=alarms[0].raised,
+            closed=closed,
+            severity=max((a.severity for a in alarms), key=lambda s: s.rank),
+            utilities=sorted({a.utility for a in alarms}),
+            root=_root(root.node, root.since, explanation.probability),
+            alternatives=[_root(other.node, other.since, p) for other, p in explanation.alternatives],
+            members=[
+                Member(asset=a.asset, condition=a.condition, since=a.raised, until=a.cleared) for a in alarms
+            ],
+            expected=[] if closed else self._expected(inside),
+            summary=sentence(
+                self._city, self._causes, root.node, root.since, root.episode is None, [e.node for e in inside]
+            ),
+            chain=self._chain(found, explanation),
+        )
+        return incident, frozenset(a.id for a in alarms)
+
+    def _chain(self, found: list[Episode], explanation: Explanation) -> list[Step]:
+        steps = []
+        for index in explanation.episodes:
+            if index not in explanation.causes:
+                continue
+            cause, edge = explanation.causes[index]
+            effect = found[index].node
+            origin = explanation.root.node if cause is None else found[cause].node
+            steps.append(
+                Step(
+                    cause=origin.asset,
+                    cause_condition=origin.condition,
+                    effect=effect.asset,
+                    effect_condition=effect.condition,
+                    rule=", then ".join(rule.name for rule in edge.way.rules),
+                    strength=round(edge.way.strength, 3),
+                    lag_seconds=edge.lag / SECOND,
+                    lag_seconds_min=edge.way.lag_min / SECOND,
+                    lag_seconds_max=edge.way.lag_max / SECOND,
+                    through=list(dict.fromkeys(
+                        node.asset for node in edge.way.nodes if node.asset not in (origin.asset, effect.asset)
+                    )),
+                )
+            )
+        return steps
+
+    def _expected(self, inside: list[Episode]) -> list[Expected]:
+        """What the standing alarms may still bring: noisy-OR over the ways from all of them."""
+        shown = {episode.node for episode in inside}
+        latest = max(t for e in inside for t in (e.onset, e.until or 0))
+        missed: dict[Node, float] = {}
+        windows: dict[Node, tuple[int, int]] = {}
+        for episode in inside:
+            if episode.until is not None:
+                continue
+            for (node, _), way in self._network.expected_of(episode.node).items():
+                end = episode.onset + way.lag_max
+                if node in shown or end <= latest or not self._network.watched(node):
+                    continue
+                start = max(episode.onset + way.lag_min, latest)
+                missed[node] = missed.get(node, 1.0) * (1 - way.strength)
+                first, last = windows.get(node, (start, end))
+                windows[node] = min(first, start), max(last, end)
+        ranked = sorted(missed, key=lambda node: (missed[node], node))
+        return [
+            Expected(
+                asset=node.asset,
+                condition=node.condition,
+                start=windows[node][0],
+                end=windows[node][1],
+                probability=round(1 - missed[node], 3),
+            )
+            for node in ranked[:EXPECTED_MAX]
+            if 1 - missed[node] >= EXPECTED_MIN
+        ]
+
+    def _compare(
+        self, standing: dict[str, tuple[Incident, frozenset[str]]], now: int
+    ) -> list[IncidentRevision]:
+        """Tell what is different from what was told; ids that are gone first."""
+        gone = {id_: live for id_, live in self._live.items() if id_ not in standing}
+        heirs = {id_: _heir(live.alarms, standing) for id_, live in gone.items()}
+        revisions = []
+        for id_, live in sorted(gone.items()):
+            heir = heirs[id_]
+            change = "retracted" if heir is None else "replaced"
+            last = live.revision
+            revisions.append(
+                last.model_copy(
+                    update={
+                        "revision": last.revision + 1,
+                        "known_at": now,
+                        "change": change,
+                        "replaces": [],
+                        "replaced_by": heir,
+                        "expected": [],
+                    }
+                )
+            )
+            del self._live[id_]
+        for id_, (incident, alarms) in standing.items():
+            replaces = sorted(old for old, heir in heirs.items() if heir == id_)
+            known = self._live.get(id_)
+            change = self._change(known, incident, alarms, replaces)
+            if change is None:
+                continue
+            number = known.revision.revision + 1 if known else 1
+            revision = IncidentRevision(
+                **dict(incident), revision=number, known_at=now, change=change, replaces=replaces
+            )
+            self._live[id_] = Live(revision, alarms)
+            revisions.append(revision)
+        return revisions
+
+    def _change(
+        self, known: Live | None, incident: Incident, alarms: frozenset[str], replaces: list[str]
+    ) -> str | None:
+        """Why this incident is told anew; None where nothing that matters changed."""
+        if known is None:
+            if replaces:
+                return "merged" if len(replaces) > 1 else "retimed"
+            return "split" if any(live.alarms & alarms for live in self._live.values()) else "opened"
+        last = known.revision
+        same_root = (incident.root.asset, incident.root.condition) == (last.root.asset, last.root.condition)
+        checks = (
+            ("merged", bool(replaces)),
+            ("new root", not same_root),
+            ("closed", incident.closed is not None and last.closed is None),
+            ("reopened", incident.closed is None and last.closed is not None),
+            ("more", not alarms <= known.alarms),
+            ("split", not known.alarms <= alarms),
+            ("cleared", incident.members != last.members or incident.closed != last.closed),
+            ("retimed", incident.root.since != last.root.since or incident.chain != last.chain),
+        )
+        return next((change for change, is_so in checks if is_so), None)
+
+    def _forget(self, now: int) -> None:
+        """Let go of incidents that are final, and of alarms long cleared that are in none."""
+        final = [
+            id_
+            for id_, live in self._live.items()
+            if live.revision.closed is not None and now - live.revision.closed >= KEPT_AFTER
+        ]
+        inside = {alarm for live in self._live.values() for alarm in live.alarms}
+        for id_ in final:
+            for alarm in self._live.pop(id_).alarms:
+                self._alarms.pop(alarm, None)
+        for alarm in [a for a in self._alarms.values() if a.id not in inside]:
+            if alarm.cleared is not None and now - alarm.cleared >= KEPT_AFTER:
+                del self._alarms[alarm.id]
+
+    def _when_next(self, now: int) -> int | None:
+        """When time alone will change something: an incident can close, or become final."""
+        times = []
+        for live in self._live.values():
+            if live.revision.closed is not None:
+                times.append(live.revision.closed + KEPT_AFTER)
+            elif all(member.until is not None for member in live.revision.members):
+                times.append(max(member.until or 0 for member in live.revision.members) + HOLD)
+        return min(times, default=None)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state as JSON."""
+        return {
+            "alarms": [alarm.model_dump(mode="json") for alarm in self._alarms.values()],
+            "measuring": [alarm.model_dump(mode="json") for alarm in self._measuring.values()],
+            "live": [
+                [live.revision.model_dump(mode="json"), sorted(live.alarms)] for live in self._live.values()
+            ],
+            "next_look": self._next_look,
+            "dirty": self._dirty,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self._alarms = _by_id(state["alarms"])
+        self._measuring = _by_id(state["measuring"])
+        self._live = {
+            revision["id"]: Live(IncidentRevision.model_validate(revision), frozenset(alarms))
+            for revision, alarms in state["live"]
+        }
+        self._next_look = state["next_look"]
+        self._dirty = state["dirty"]
+
+
+def _root(node: Node, since: int, probability: float) -> Root:
+    return Root(asset=node.asset, condition=node.condition, since=since, probability=round(probability, 3))
+
+
+def _heir(alarms: frozenset[str], standing: dict[str, tuple[Incident, frozenset[str]]]) -> str | None:
+    """The incident that has most of these alarms now."""
+    shares = {id_: len(alarms & now) for id_, (_, now) in standing.items() if alarms & now}
+    return min(shares, key=lambda id_: (-shares[id_], id_)) if shares else None
+
+
+def _by_id(alarms: Iterable[dict[str, Any]]) -> dict[str, Alarm]:
+    return {alarm["id"]: Alarm.model_validate(alarm) for alarm in alarms}
+
+

@@ -1,0 +1,279 @@
+"""Readings to alarms: every sensor against its limits, the silent, the frozen, the clocks that run ahead.
+
+In:  records of ``city.readings.v1``: frames of readings, events, ticks.
+Out: alarm changes, and the moments at which stream time moved (``Step``).
+Promises: the same records give the same changes, however they were cut into frames; a repeated reading
+changes nothing; a late one (within the lateness) is put in its place and revises what was said; a fast
+clock is flagged and never moves stream time. State is bounded: the readings of one lateness a sensor.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.alarms import Alarm, AlarmChange, Severity, content_id
+from schemas.city import City
+from schemas.readings import Event, Frame, Tick
+from schemas.times import MINUTE
+from schemas.vocabulary import Vocabulary
+from streams.clock import StreamClock
+from streams.events import EventWatch
+from streams.silence import Silence, SilenceWatch
+from streams.track import Change, Track, changes
+from streams.watch import prepare
+
+LATENESS = 30 * MINUTE
+"""Readings older than stream time by more than this are stored, and detect nothing."""
+AHEAD = 5 * MINUTE
+"""How far a reading may be ahead of stream time."""
+JUDGED_AFTER = 2 * MINUTE
+"""A reading still ahead when stream time has moved this far since it came has a fast clock."""
+HELD_MAX = 100
+"""Readings of one asset that wait for the judgement on its clock; more are flagged at once."""
+FLAGGED_MIN = 3
+"""Flagged readings in a row before a clock is called ahead."""
+TRIM_EVERY = 32
+
+
+@dataclass(slots=True)
+class Held:
+    """A reading ahead of stream time that waits: a fast clock, or is everyone else silent?"""
+
+    track: Track
+    at: int
+    value: float
+    quality: int
+    came: int | None
+    """Stream time when it came."""
+
+
+class Detector:
+    """Detection for one city, or for the part of it that one partition carries."""
+
+    def __init__(self, city: City, vocabulary: Vocabulary, lateness: int = LATENESS) -> None:
+        self._city = city
+        self._lateness = lateness
+        self._utility = {asset.id: str(asset.utility) for asset in city.assets}
+        self.tracks = {s.id: Track(prepare(s, self._utility[s.asset], vocabulary)) for s in city.sensors}
+        self._clock = StreamClock(len(city.sensors_of))
+        self._silence = SilenceWatch(city)
+        self._events = EventWatch()
+        self._held: dict[str, list[Held]] = {}
+        self._ahead: dict[str, tuple[int, int]] = {}
+        """Assets with flagged readings in a row: how many, and stream time at the first."""
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def stream_time(self) -> int | None:
+        """How far the input has got."""
+        return self._clock.time
+
+    def step(self, record: Frame | Event | Tick) -> Iterator[AlarmChange | int]:
+        """Take one record; yields alarm changes, and stream time (an int) each time it has moved."""
+        match record:
+            case Frame():
+                yield from self._frame(record)
+            case Event():
+                yield from self._event(record)
+            case Tick():
+                if self._clock.pass_to(record.at):
+                    yield from self._moved()
+                elif self._clock.time is not None:
+                    yield self._clock.time
+
+    def _frame(self, frame: Frame) -> Iterator[AlarmChange | int]:
+        tracks, hear = self.tracks, self._clock.hear
+        heard, silent = self._silence.heard, self._silence.silent
+        now = self._clock.time
+        duplicates = 0
+        for sensor, at, value, quality in zip(
+            frame.sensors, frame.at, frame.values, frame.qualities, strict=True
+        ):
+            track = tracks.get(sensor)
+            if track is None:
+                self.counts["unknown"] += 1
+                continue
+            asset = track.spec.asset
+            if now is None or at > now:
+                if now is None or at > now + AHEAD:
+                    self._hold(track, at, value, quality)
+                    if hear(asset, at):
+                        yield from self._moved()
+                        now = self._clock.time
+                    continue
+                moved = hear(asset, at)
+            else:
+                moved = False
+            if at > track.last_at:
+                marks = track.append(at, value, quality)
+                if not len(track.kept) % TRIM_EVERY and now is not None:
+                    track.forget(now - self._lateness)
+                if silent:
+                    self._silence.hear(sensor, at)
+                else:
+                    heard[sensor] = at
+                if marks:
+                    yield from self._changes(track, changes(marks), at)
+                if asset in self._ahead:
+                    yield from self._clock_right(asset, at)
+            elif now is not None and at < now - self._lateness:
+                self.counts["late"] += 1
+            else:
+                late = track.insert(at, value, quality)
+                if late is None:
+                    duplicates += 1
+                elif late:
+                    yield from self._changes(track, late, at)
+            if moved:
+                yield from self._moved()
+                now = self._clock.time
+        self.counts["readings"] += len(frame)
+        self.counts["duplicates"] += duplicates
+
+    def _event(self, event: Event) -> Iterator[AlarmChange | int]:
+        self.counts["events"] += 1
+        if event.asset not in self._utility:
+            self.counts["unknown"] += 1
+            return
+        for asset, change, severity in self._events.step(event):
+            yield self._change(asset, None, change, severity, event.at)
+        if self._clock.time is None or event.at <= self._clock.time + AHEAD:
+            if self._clock.hear(event.asset, event.at):
+                yield from self._moved()
+
+    def _moved(self) -> Iterator[AlarmChange | int]:
+        """Stream time has moved: judge what was held, then see who is silent."""
+        now = self._clock.time
+        assert now is not None
+        if not self._silence.heard:
+            self._silence.begin(now)
+        for asset in list(self._held):
+            yield from self._judge(asset, now)
+        for silence in self._silence.pass_to(now):
+            yield self._silence_change(silence)
+        yield now
+
+    def _hold(self, track: Track, at: int, value: float, quality: int) -> None:
+        held = self._held.setdefault(track.spec.asset, [])
+        if any(h.track is track and h.at == at for h in held):
+            self.counts["duplicates"] += 1
+            return
+        if len(held) >= HELD_MAX:
+            self.counts["future"] += 1
+            del held[0]
+        held.append(Held(track, at, value, quality, self._clock.time))
+
+    def _judge(self, asset: str, now: int) -> Iterator[AlarmChange]:
+        """Take in what was held and is not ahead any more; flag what is ahead all the same."""
+        waiting: list[Held] = []
+        for held in self._held[asset]:
+            if held.came is None:
+                held.came = now
+            if held.at <= now + AHEAD:
+                yield from self._release(held)
+            elif now - held.came >= JUDGED_AFTER:
+                self.counts["future"] += 1
+                yield from self._flag(asset, held.came)
+            else:
+                waiting.append(held)
+        if waiting:
+            self._held[asset] = waiting
+        else:
+            del self._held[asset]
+
+    def _release(self, held: Held) -> Iterator[AlarmChange]:
+        track = held.track
+        found: list[Change] | None
+        if held.at > track.last_at:
+            found = changes(track.append(held.at, held.value, held.quality))
+        else:
+            found = track.insert(held.at, held.value, held.quality)
+        self._silence.hear(track.spec.sensor, held.at)
+        yield from self._changes(track, found or [], held.at)
+        if track.spec.asset in self._ahead:
+            yield from self._clock_right(track.spec.asset, held.at)
+
+    def _flag(self, asset: str, came: int) -> Iterator[AlarmChange]:
+        flagged, since = self._ahead.get(asset, (0, came))
+        self._ahead[asset] = (flagged + 1, since)
+        for sensor in self._city.sensors_of[asset]:
+            self._silence.hear(sensor.id, came)  # it speaks, if with a wrong clock
+        if flagged + 1 == FLAGGED_MIN:
+            change = Change("clock_ahead", since, None, new=True, gone=False)
+            yield self._change(asset, None, change, Severity.INFO, since)
+
+    def _clock_right(self, asset: str, at: int) -> Iterator[AlarmChange]:
+        """The asset's clock is right again, or was wrong only once or twice."""
+        flagged, since = self._ahead.pop(asset)
+        if flagged >= FLAGGED_MIN:
+            change = Change("clock_ahead", since, max(at, since), new=False, gone=False)
+            yield self._change(asset, None, change, Severity.INFO, at)
+
+    def _silence_change(self, silence: Silence) -> AlarmChange:
+        asset, sensor = silence.subject
+        condition = "missing" if asset in self._city.sensors_of else "silent"
+        severity = Severity.INFO if condition == "missing" else Severity.WARNING
+        new = silence.ended is None and not silence.gone
+        change = Change(condition, silence.onset, silence.ended, new=new, gone=silence.gone)
+        return self._change(asset, sensor, change, severity, silence.onset)
+
+    def _changes(self, track: Track, found: Iterable[Change], at: int) -> Iterator[AlarmChange]:
+        spec = track.spec
+        for change in found:
+            severity = spec.severities.get(change.condition, Severity.INFO)
+            yield self._change(spec.asset, spec.sensor, change, severity, at)
+
+    def _change(
+        self, asset: str, sensor: str | None, change: Change, severity: Severity, at: int
+    ) -> AlarmChange:
+        alarm = Alarm(
+            id=content_id("alarm", self._city.city, asset, sensor, change.condition, change.onset),
+            asset=asset,
+            utility=self._utility[asset],
+            condition=change.condition,
+            severity=severity,
+            raised=change.onset,
+            cleared=change.cleared,
+            sensor=sensor,
+        )
+        if change.gone:
+            kind = "retracted"
+        elif change.new:
+            kind = "raised"
+        else:
+            kind = "revised" if change.cleared is None else "cleared"
+        return AlarmChange(alarm=alarm, change=kind, known_at=max(at, self._clock.time or at))
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state as JSON; the same state gives the same bytes."""
+        return {
+            "clock": self._clock.snapshot(),
+            "silence": self._silence.snapshot(),
+            "events": self._events.snapshot(),
+            "tracks": {sensor: track.snapshot() for sensor, track in self.tracks.items()},
+            "held": {
+                asset: [[h.track.spec.sensor, h.at, h.value, h.quality, h.came] for h in held]
+                for asset, held in self._held.items()
+            },
+            "ahead": self._ahead,
+            "counts": dict(self.counts),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot of a detector of the same city model.
+
+        Sensors that the model has gained since start afresh; those that it lost are let go.
+        """
+        self._clock.restore(state["clock"])
+        self._silence.restore(state["silence"])
+        self._events.restore(state["events"])
+        for sensor, track in self.tracks.items():
+            if sensor in state["tracks"]:
+                track.restore(state["tracks"][sensor])
+        self._held = {
+            asset: [Held(self.tracks[s], *rest) for s, *rest in held if s in self.tracks]
+            for asset, held in state["held"].items()
+        }
+        self._ahead = {asset: (count, since) for asset, (count, since) in state["ahead"].items()}
+        self.counts = Counter(state["counts"])

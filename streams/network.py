@@ -1,0 +1,166 @@
+"""The city model under the rules: which condition of which asset can bring which.
+
+In:  the city model, ``causes.yaml``, the vocabulary.
+Out: cones: for a node (asset, condition), everything that can have brought it (``causes_of``) or that it
+can bring (``effects_of``), with strength, lag window and the way.
+Pure; cones depend on the city alone and on which sensors can be trusted now, and are kept.
+
+A cone goes through assets that nothing watches, and ends at a node that a healthy sensor watches: if that
+was in trouble too, it is the cause to charge; if it stayed quiet, the trouble did not come that way.
+"""
+
+import heapq
+from collections import defaultdict
+from typing import NamedTuple
+
+from schemas.city import LEVELS, City
+from schemas.times import SECOND
+from schemas.vocabulary import Vocabulary
+from streams.causes import SELF, Causes, Rule, base
+
+STRENGTH_MIN = 0.03
+"""Ways weaker than this explain nothing."""
+HOPS_MAX = 7
+
+
+class Node(NamedTuple):
+    """One condition of one asset."""
+
+    asset: str
+    condition: str
+
+
+class Way(NamedTuple):
+    """How one node reaches another: the product of strengths, the sum of lags (ms), the nodes and rules on it.
+
+    ``nodes`` runs from cause to effect, both included. ``after_end``: the lag counts from the cause's end.
+    """
+
+    strength: float
+    lag_min: int
+    lag_max: int
+    nodes: tuple[Node, ...]
+    rules: tuple[Rule, ...]
+    after_end: bool
+
+
+Cone = dict[tuple[Node, bool], Way]
+"""Best way by node at its far end, and whether it counts from that node's end."""
+
+
+class Network:
+    """Cause and effect in one city."""
+
+    def __init__(self, city: City, causes: Causes, vocabulary: Vocabulary) -> None:
+        self.city = city
+        self.causes = causes
+        self._watched: dict[Node, list[str]] = defaultdict(list)
+        self.every: dict[Node, int] = {}
+        for sensor in city.sensors:
+            for level in LEVELS:
+                if getattr(sensor.limits, level) is not None:
+                    node = Node(sensor.asset, base(vocabulary.condition(sensor.quantity, level)))
+                    self._watched[node].append(sensor.id)
+                    every = round(sensor.every * SECOND)
+                    self.every[node] = min(every, self.every.get(node, every))
+        self._blind: set[str] = set()
+        self._causes: dict[Node, Cone] = {}
+        self._effects: dict[Node, Cone] = {}
+        self._hopes: dict[Node, Cone] = {}
+
+    def watched(self, node: Node) -> bool:
+        """Whether a sensor that can be trusted now would show this."""
+        return any(sensor not in self._blind for sensor in self._watched.get(node, ()))
+
+    def trust_all_but(self, blind: set[str]) -> None:
+        """These sensors say nothing now: missing, frozen, bad, or with a wrong clock."""
+        if blind != self._blind:
+            self._blind = set(blind)
+            self._causes.clear()
+            self._effects.clear()
+
+    def prior(self, node: Node) -> float:
+        """Probability that this begins by itself."""
+        return self.causes.prior(self.kind(node.asset), node.condition).prior
+
+    def hidden_root(self, node: Node) -> bool:
+        """Whether this may be a root though no sensor shows it."""
+        return self.causes.prior(self.kind(node.asset), node.condition).hidden
+
+    def kind(self, asset: str) -> str:
+        """The asset's kind."""
+        return self.city.asset_by_id[asset].kind
+
+    def causes_of(self, node: Node) -> Cone:
+        """What can have brought this, back to the nearest nodes that are watched."""
+        if node not in self._causes:
+            self._causes[node] = self._search(node, back=True, through_watched=False)
+        return self._causes[node]
+
+    def effects_of(self, node: Node) -> Cone:
+        """What this brings, on to the nearest nodes that are watched."""
+        if node not in self._effects:
+            self._effects[node] = self._search(node, back=False, through_watched=False)
+        return self._effects[node]
+
+    def expected_of(self, node: Node) -> Cone:
+        """What this may bring in the end, watched or not."""
+        if node not in self._hopes:
+            self._hopes[node] = self._search(node, back=False, through_watched=True)
+        return self._hopes[node]
+
+    def _search(self, start: Node, *, back: bool, through_watched: bool) -> Cone:
+        """Best-first search over rules: strongest ways first, each node once."""
+        cone: Cone = {}
+        here = Way(1.0, 0, 0, (start,), (), False)
+        heap: list[tuple[float, int, tuple[Node, bool], Way]] = [(-1.0, 0, (start, False), here)]
+        while heap:
+            _, _, (node, ended), way = heapq.heappop(heap)
+            if (node, ended) in cone:
+                continue
+            cone[node, ended] = way
+            stops = ended or len(way.rules) == HOPS_MAX or (self.watched(node) and not through_watched)
+            if node != start and stops:
+                continue
+            for rule, other in self._steps(node, back):
+                after_end = rule.after == "end"
+                if after_end and not back:
+                    continue  # whether and when it ends is not known yet
+                strength = way.strength * rule.strength
+                if strength < STRENGTH_MIN or other in way.nodes:
+                    continue
+                if back:
+                    nodes, rules = (other, *way.nodes), (rule, *way.rules)
+                else:
+                    nodes, rules = (*way.nodes, other), (*way.rules, rule)
+                lag_min, lag_max = way.lag_min + rule.lag[0], way.lag_max + rule.lag[1]
+                onward = Way(strength, lag_min, lag_max, nodes, rules, after_end)
+                heapq.heappush(heap, (-strength, len(rules), (other, after_end), onward))
+        del cone[start, False]
+        return cone
+
+    def _steps(self, node: Node, back: bool) -> list[tuple[Rule, Node]]:
+        """One rule further: (rule, node at its other end)."""
+        index = self.causes.by_effect if back else self.causes.by_cause
+        found: list[tuple[Rule, Node]] = []
+        for rule in index.get(node.condition, ()):
+            if not back and not self._fits(rule, node.asset):
+                continue
+            conditions = rule.cause if back else rule.effect
+            for asset in self._neighbours(node.asset, rule, back):
+                if back and not self._fits(rule, asset):
+                    continue
+                found += [(rule, Node(asset, condition)) for condition in conditions]
+        return found
+
+    def _fits(self, rule: Rule, asset: str) -> bool:
+        return rule.kinds is None or self.kind(asset) in rule.kinds
+
+    def _neighbours(self, asset: str, rule: Rule, back: bool) -> list[str]:
+        if rule.via == SELF:
+            return [asset]
+        if rule.against == back:
+            links = self.city.links_from.get(asset, ())
+            return [k.target for k in links if k.relation == rule.relation]
+        links = self.city.links_to.get(asset, ())
+        return [k.source for k in links if k.relation == rule.relation]

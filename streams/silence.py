@@ -1,0 +1,180 @@
+"""Who has gone silent: a sensor, an asset, or the gateway that carries several of them.
+
+In:  when each sensor was last heard (event time), and stream time as it moves.
+Out: silences that began and ended, each told once, of the widest thing that is silent as a whole.
+Promises: a dead gateway is one silence, not one for each sensor behind it; when it comes back, what it
+carries is given the usual time to speak before it is called silent itself.
+"""
+
+import heapq
+from collections import defaultdict
+from typing import Any, NamedTuple
+
+from schemas.city import City, Relation
+from schemas.times import SECOND
+
+MISSED = 4.5
+"""Intervals without a reading after which a sensor is missing: four reports were due and did not come."""
+
+
+class Subject(NamedTuple):
+    """What is silent: an asset, or one sensor of it."""
+
+    asset: str
+    sensor: str | None
+
+
+class Silence(NamedTuple):
+    """A silence that began at ``onset`` (``ended`` None), or one that ended, or never was (``gone``)."""
+
+    subject: Subject
+    onset: int
+    ended: int | None = None
+    gone: bool = False
+
+
+class SilenceWatch:
+    """The sensors that should be heard, and those that are not."""
+
+    def __init__(self, city: City) -> None:
+        self._every = {s.id: round(s.every * SECOND) for s in city.sensors}
+        self._asset = {s.id: s.asset for s in city.sensors}
+        self._sensors: dict[str, list[str]] = defaultdict(list)
+        for sensor in city.sensors:
+            self._sensors[sensor.asset].append(sensor.id)
+        self._carried: dict[str, tuple[str, ...]] = {}
+        for gateway, links in city.links_from.items():
+            carried = tuple(
+                k.target for k in links if k.relation is Relation.CARRIES and k.target in self._sensors
+            )
+            if len(carried) > 1:
+                self._carried[gateway] = carried
+        self._carriers: dict[str, list[str]] = defaultdict(list)
+        for gateway, assets in self._carried.items():
+            for asset in assets:
+                self._carriers[asset].append(gateway)
+        self.heard: dict[str, int] = {}
+        """When each sensor was last heard, or from when on it is waited for."""
+        self._due: list[tuple[int, str]] = []
+        self._missing: dict[str, int] = {}
+        """Onset of the silence of each missing sensor."""
+        self._told: dict[Subject, int] = {}
+        self._back: set[str] = set()
+
+    @property
+    def silent(self) -> dict[Subject, int]:
+        """What is silent now, and since when."""
+        return self._told
+
+    def begin(self, now: int) -> None:
+        """Wait for every sensor from now on."""
+        for sensor in self._every:
+            self.heard.setdefault(sensor, now)
+        self._due = [(self._deadline(s), s) for s in self._every]
+        heapq.heapify(self._due)
+
+    def hear(self, sensor: str, at: int) -> None:
+        """The sensor spoke with event time ``at``."""
+        if at > self.heard.get(sensor, -1):
+            self.heard[sensor] = at
+            if sensor in self._missing:
+                self._back.add(sensor)
+
+    def pass_to(self, now: int) -> list[Silence]:
+        """Stream time has moved to ``now``: what fell silent, and what is heard again."""
+        changed = bool(self._back)
+        found: list[Silence] = []
+        while self._due and self._due[0][0] <= now:
+            sensor = heapq.heappop(self._due)[1]
+            if (deadline := self._deadline(sensor)) > now:
+                heapq.heappush(self._due, (deadline, sensor))
+            elif sensor not in self._missing:
+                self._missing[sensor] = self.heard[sensor] + self._every[sensor]
+                changed = True
+        if changed:
+            found = self._retell(now)
+        return found
+
+    def _deadline(self, sensor: str) -> int:
+        return self.heard[sensor] + int(self._every[sensor] * MISSED)
+
+    def _retell(self, now: int) -> list[Silence]:
+        found: list[Silence] = []
+        back, self._back = self._back, set()
+        for subject, onset in list(self._told.items()):
+            if awake := sorted(back & self._behind(subject)):
+                found.append(self._end(subject, onset, min(self.heard[s] for s in awake)))
+                self._wait_again(self._behind(subject), now)
+        self._wait_again(back, now)
+        silent = self._subjects()
+        for subject in [s for s in self._told if s not in silent]:
+            found.append(Silence(subject, self._told.pop(subject), gone=True))
+        for subject in [s for s in silent if s not in self._told]:
+            self._told[subject] = silent[subject]
+            found.append(Silence(subject, silent[subject]))
+        return found
+
+    def _end(self, subject: Subject, onset: int, heard: int) -> Silence:
+        """A silence ends with the first reading after it; one that a late reading fills never was."""
+        del self._told[subject]
+        return Silence(subject, onset, heard) if heard > onset else Silence(subject, onset, gone=True)
+
+    def _wait_again(self, sensors: set[str], now: int) -> None:
+        for sensor in sorted(sensors):
+            if self._missing.pop(sensor, None) is not None:
+                self.heard[sensor] = max(self.heard[sensor], now)
+                heapq.heappush(self._due, (self._deadline(sensor), sensor))
+
+    def _behind(self, subject: Subject) -> set[str]:
+        """The sensors whose silence the subject's silence is."""
+        if subject.sensor is not None:
+            return {subject.sensor}
+        assets = self._carried.get(subject.asset, (subject.asset,))
+        return {sensor for asset in assets for sensor in self._sensors[asset]}
+
+    def _subjects(self) -> dict[Subject, int]:
+        """The widest things that are silent as a whole, with the onset of their silence."""
+        assets = {self._asset[sensor] for sensor in self._missing}
+        subjects: dict[Subject, int] = {}
+        covered: set[str] = set()
+        for gateway in sorted({g for asset in assets for g in self._carriers.get(asset, ())}):
+            if (onset := self._silent_gateway(gateway)) is not None:
+                subjects[Subject(gateway, None)] = onset
+                covered.update(self._carried[gateway])
+        for asset in sorted(assets - covered):
+            onsets = {s: self._missing[s] for s in self._sensors[asset] if s in self._missing}
+            if len(onsets) == len(self._sensors[asset]) or self._nothing_since(asset, min(onsets.values())):
+                subjects[Subject(asset, None)] = min(onsets.values())
+            else:
+                subjects.update({Subject(asset, s): onset for s, onset in onsets.items()})
+        return subjects
+
+    def _silent_gateway(self, gateway: str) -> int | None:
+        """Onset of the gateway's silence: two assets or more are missing, and nothing was heard since."""
+        carried = self._carried[gateway]
+        onsets = {a: self._missing[s] for a in carried for s in self._sensors[a] if s in self._missing}
+        if len(onsets) < 2:
+            return None
+        onset = min(onsets.values())
+        return onset if all(self._nothing_since(asset, onset) for asset in carried) else None
+
+    def _nothing_since(self, asset: str, onset: int) -> bool:
+        return all(self.heard[sensor] <= onset for sensor in self._sensors[asset])
+
+    def snapshot(self) -> dict[str, Any]:
+        """What ``restore`` needs, as JSON."""
+        return {
+            "heard": self.heard,
+            "due": sorted(self._due),
+            "missing": self._missing,
+            "told": [[*subject, onset] for subject, onset in self._told.items()],
+            "back": sorted(self._back),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self.heard = dict(state["heard"])
+        self._due = [(at, sensor) for at, sensor in state["due"]]
+        self._missing = dict(state["missing"])
+        self._told = {Subject(asset, sensor): onset for asset, sensor, onset in state["told"]}
+        self._back = set(state["back"])
