@@ -28,5 +28,7 @@ def moment(text: str) -> int:
         if parsed.tzinfo is not None:
             return milliseconds(parsed)
     except (ValueError, OverflowError):
-        raise ValueError(f"time {text[:LONGEST]!r} is not RFC 3339; write it as 2025-06-04T09:00:00Z") from None
+        raise ValueError(
+            f"time {text[:LONGEST]!r} is not RFC 3339; write it as 2025-06-04T09:00:00Z"
+        ) from None
     raise ValueError(f"time {text!r} has no offset from UTC; write it as 2025-06-04T09:00:00Z")

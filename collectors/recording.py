@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol
+from typing import IO, Protocol, Self
 
 import msgspec
 import zstandard
@@ -97,12 +97,10 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Lines without their ends. One over the bound comes out as its beginning, longer than the bound."""
     rest = b""
     for block in blocks:
-        if len(rest) > LONGEST_LINE:
-            cut = block.find(b"\n")
-            if cut < 0:
-                continue
-            block = block[cut:]
-        lines = (rest + block).split(b"\n")
+        end = block.find(b"\n") if len(rest) > LONGEST_LINE else 0
+        if end < 0:
+            continue
+        lines = (rest + block[end:]).split(b"\n")
         rest = lines.pop()
         yield from lines
     if rest:
@@ -168,7 +166,10 @@ def _is_json_text(payload: bytes) -> bool:
 
 def line_of(message: Message) -> bytes:
     """The line, with its end, that stands for a message in a recording."""
-    head = b'{"received":"%s","topic":%s,' % (rfc3339(message.received).encode(), msgspec.json.encode(message.topic))
+    head = b'{"received":"%s","topic":%s,' % (
+        rfc3339(message.received).encode(),
+        msgspec.json.encode(message.topic),
+    )
     if _is_json_text(message.payload):
         return head + b'"payload":%s}\n' % message.payload
     return head + b'"payload_base64":%s}\n' % msgspec.json.encode(message.payload)
@@ -211,7 +212,7 @@ class Writer:
         os.fsync(self._file.fileno())
         self._file.close()
 
-    def __enter__(self) -> "Writer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
