@@ -49,6 +49,8 @@ class Correlator:
         self._measuring: dict[str, Alarm] = {}
         self._live: dict[str, Live] = {}
         self._next_look: int | None = None
+        self._look_again: int | None = None
+        """When the quiet of some sensor becomes evidence."""
         self._dirty = False
 
     def take(self, change: AlarmChange) -> None:
@@ -94,7 +96,9 @@ class Correlator:
     def _incidents(self, now: int) -> dict[str, tuple[Incident, frozenset[str]]]:
         found = episodes(self._alarms.values())
         standing = {}
-        for explanation in explain(self._network, found, now):
+        explained = explain(self._network, found, now)
+        self._look_again = explained.look_again
+        for explanation in explained.explanations:
             if explanation.root.node.condition != "planned_work":
                 incident, alarms = self._incident(found, explanation, now)
                 standing[incident.id] = incident, alarms
@@ -154,8 +158,11 @@ class Correlator:
         return steps
 
     def _expected(self, inside: list[Episode]) -> list[Expected]:
-        """What the standing alarms may still bring: noisy-OR over the ways from all of them."""
-        shown = {episode.node for episode in inside}
+        """What the standing alarms may still bring: noisy-OR over the ways from all of them.
+
+        Told of assets that are not in trouble yet: a dead pump's low flow is no news.
+        """
+        shown = {episode.node.asset for episode in inside if episode.until is None}
         latest = max(t for e in inside for t in (e.onset, e.until or 0))
         missed: dict[Node, float] = {}
         windows: dict[Node, tuple[int, int]] = {}
@@ -164,7 +171,7 @@ class Correlator:
                 continue
             for (node, _), way in self._network.expected_of(episode.node).items():
                 end = episode.onset + way.lag_max
-                if node in shown or end <= latest or not self._network.watched(node):
+                if node.asset in shown or end <= latest or not self._network.watched(node):
                     continue
                 start = max(episode.onset + way.lag_min, latest)
                 missed[node] = missed.get(node, 1.0) * (1 - way.strength)
@@ -260,7 +267,7 @@ class Correlator:
 
     def _when_next(self, now: int) -> int | None:
         """When time alone will change something: an incident can close, or become final."""
-        times = []
+        times = [] if self._look_again is None else [self._look_again]
         for live in self._live.values():
             if live.revision.closed is not None:
                 times.append(live.revision.closed + KEPT_AFTER)

@@ -105,7 +105,9 @@ class Detector:
                 moved = hear(asset, at)
             else:
                 moved = False
-            if at > track.last_at:
+            if now is not None and at < now - self._lateness:
+                self.counts["late"] += 1
+            elif at > track.last_at:
                 marks = track.append(at, value, quality)
                 if not len(track.kept) % TRIM_EVERY and now is not None:
                     track.forget(now - self._lateness)
@@ -117,8 +119,6 @@ class Detector:
                     yield from self._changes(track, changes(marks), at)
                 if asset in self._ahead:
                     yield from self._clock_right(asset, at)
-            elif now is not None and at < now - self._lateness:
-                self.counts["late"] += 1
             else:
                 late = track.insert(at, value, quality)
                 if late is None:

@@ -29,6 +29,13 @@ HIDDEN_MAX = 20
 """Hidden roots added to one set of episodes at the most."""
 
 
+class Explained(NamedTuple):
+    """The explanations in order of their earliest episode, and when silence alone could change them."""
+
+    explanations: list["Explanation"]
+    look_again: int | None
+
+
 class Edge(NamedTuple):
     """How one episode explains another."""
 
@@ -68,9 +75,10 @@ class Hidden(NamedTuple):
     """With what its quiet effects cost."""
 
 
-def explain(network: Network, found: list[Episode], now: int) -> list[Explanation]:
-    """The most probable explanations of all episodes, in order of their earliest one."""
-    return _Case(network, found, now).explanations()
+def explain(network: Network, found: list[Episode], now: int) -> Explained:
+    """The most probable explanations of all episodes, as seen at stream time ``now``."""
+    case = _Case(network, found, now)
+    return Explained(case.explanations(), min(case.ripens, default=None))
 
 
 class _Case:
@@ -86,6 +94,8 @@ class _Case:
         self.edges: list[dict[int, Edge]] = [self._edges_into(i) for i in range(len(found))]
         self.priors = [math.log(network.prior(e.node)) for e in found]
         self.hidden: list[Hidden] = []
+        self.ripens: set[int] = set()
+        """Times at which the quiet of some sensor becomes evidence."""
 
     def explanations(self) -> list[Explanation]:
         causes = best_causes(self._scores())
@@ -185,10 +195,19 @@ class _Case:
                 if way.lag_min - slack <= lag <= way.lag_max + slack:
                     edges[index] = Edge(way, way.strength, lag)
                     shown = True
-            overdue = since + way.lag_max + self._slack(effect, effect) + 5 * MINUTE < self.now
-            if not shown and way.strength >= QUIET_STRENGTH_MIN and overdue and self.network.watched(effect):
-                log_prior += math.log(1 - way.strength)
+            if not shown and way.strength >= QUIET_STRENGTH_MIN and self.network.watched(effect):
+                log_prior += math.log(1 - way.strength * self._should_have_shown(effect, way, since))
         return Hidden(node, since, edges, log_prior)
+
+    def _should_have_shown(self, effect: Node, way: Way, since: int) -> float:
+        """Share of the lag window that has passed, with what the sensor needs to tell."""
+        first = since + way.lag_min + self.network.told_after[effect] + TOLERANCE
+        last = first + way.lag_max - way.lag_min
+        if self.now >= last:
+            return 1.0
+        middle = (first + last) // 2
+        self.ripens.add(middle if self.now < middle else last)
+        return max(0.0, (self.now - first) / (last - first))
 
     def _top(self, causes: dict[int, int], index: int) -> int:
         while causes[index] != CHANCE:

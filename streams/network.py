@@ -56,13 +56,17 @@ class Network:
         self.causes = causes
         self._watched: dict[Node, list[str]] = defaultdict(list)
         self.every: dict[Node, int] = {}
+        self.told_after: dict[Node, int] = {}
+        """How long a condition must hold before a sensor tells it: its on-delay and one report."""
         for sensor in city.sensors:
             for level in LEVELS:
                 if getattr(sensor.limits, level) is not None:
                     node = Node(sensor.asset, base(vocabulary.condition(sensor.quantity, level)))
                     self._watched[node].append(sensor.id)
                     every = round(sensor.every * SECOND)
+                    delay = round(sensor.on_delay * SECOND) + every
                     self.every[node] = min(every, self.every.get(node, every))
+                    self.told_after[node] = min(delay, self.told_after.get(node, delay))
         self._blind: set[str] = set()
         self._causes: dict[Node, Cone] = {}
         self._effects: dict[Node, Cone] = {}

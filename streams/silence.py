@@ -59,7 +59,8 @@ class SilenceWatch:
         self._missing: dict[str, int] = {}
         """Onset of the silence of each missing sensor."""
         self._told: dict[Subject, int] = {}
-        self._back: set[str] = set()
+        self._back: dict[str, int] = {}
+        """Missing sensors that were heard again: event time of the first reading."""
 
     @property
     def silent(self) -> dict[Subject, int]:
@@ -78,7 +79,7 @@ class SilenceWatch:
         if at > self.heard.get(sensor, -1):
             self.heard[sensor] = at
             if sensor in self._missing:
-                self._back.add(sensor)
+                self._back.setdefault(sensor, at)
 
     def pass_to(self, now: int) -> list[Silence]:
         """Stream time has moved to ``now``: what fell silent, and what is heard again."""
@@ -100,12 +101,12 @@ class SilenceWatch:
 
     def _retell(self, now: int) -> list[Silence]:
         found: list[Silence] = []
-        back, self._back = self._back, set()
+        back, self._back = self._back, {}
         for subject, onset in list(self._told.items()):
-            if awake := sorted(back & self._behind(subject)):
-                found.append(self._end(subject, onset, min(self.heard[s] for s in awake)))
+            if awake := back.keys() & self._behind(subject):
+                found.append(self._end(subject, onset, min(back[sensor] for sensor in awake)))
                 self._wait_again(self._behind(subject), now)
-        self._wait_again(back, now)
+        self._wait_again(set(back), now)
         silent = self._subjects()
         for subject in [s for s in self._told if s not in silent]:
             found.append(Silence(subject, self._told.pop(subject), gone=True))
@@ -168,7 +169,7 @@ class SilenceWatch:
             "due": sorted(self._due),
             "missing": self._missing,
             "told": [[*subject, onset] for subject, onset in self._told.items()],
-            "back": sorted(self._back),
+            "back": self._back,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -177,4 +178,4 @@ class SilenceWatch:
         self._due = [(at, sensor) for at, sensor in state["due"]]
         self._missing = dict(state["missing"])
         self._told = {Subject(asset, sensor): onset for asset, sensor, onset in state["told"]}
-        self._back = set(state["back"])
+        self._back = dict(state["back"])

@@ -88,16 +88,16 @@ class Track:
 
     def snapshot(self) -> list[Any]:
         """What ``restore`` needs, as JSON."""
-        return [self.base, [k[:3] for k in self.kept]]
+        return [self.last_at, self.base, [k[:3] for k in self.kept]]
 
     def restore(self, state: list[Any]) -> None:
         """Go on from a snapshot: the fold over the kept readings gives the watches back."""
-        base, readings = state
+        last_at, base, readings = state
         self.base = Watch(*base)._replace(open=tuple(Open(*o) for o in base[2]))
-        self.last_at = self.base.at
         self.kept = []
         for reading in readings:
             self.append(*reading)
+        self.last_at = last_at
 
 
 def _at(kept: Kept) -> int:

@@ -68,7 +68,8 @@ class Watch(NamedTuple):
     """What is remembered of one sensor."""
 
     at: int = -1
-    value: float = math.nan
+    """Event time of the last reading whose value counted."""
+    value: float | None = None
     open: tuple[Open, ...] = ()
     run: int = 0
     """Readings in a row that equal the one before them."""
@@ -132,7 +133,7 @@ def step(spec: Spec, watch: Watch, at: int, value: float, quality: int) -> tuple
             run_since = last_at
     else:
         run = 0
-    if run < 2:  # the second equal in a row says more about the run than about the sensor
+    if run < FROZEN_RUN_MIN:  # a run that long says more about itself than about the sensor
         pairs += 1
         equal += run
         if pairs >= PAIRS_MAX:
@@ -153,7 +154,7 @@ def _step_bad(spec: Spec, watch: Watch, at: int) -> tuple[Watch, tuple[Mark, ...
     kept = tuple(o for o in watch.open if o.condition != "bad_quality")
     shown = {"bad_quality": at}
     changed, marks = _advance(spec, tuple(o for o in watch.open if o.condition == "bad_quality"), shown, at)
-    return watch._replace(at=at, open=kept + changed, run=0), marks
+    return watch._replace(open=kept + changed, run=0), marks
 
 
 def _frozen(run: int, pairs: int, equal: int) -> bool:
@@ -180,7 +181,7 @@ def _shown(spec: Spec, watch: Watch, at: int, value: float) -> dict[str, int]:
     for check in spec.highs:
         if value > check.limit - (spec.deadband if check.condition in told else 0):
             shown.setdefault(check.condition, at)
-    if spec.rate is not None and 0 <= watch.at and at - watch.at <= RATE_GAP * spec.every:
+    if spec.rate is not None and watch.value is not None and at - watch.at <= RATE_GAP * spec.every:
         minutes = (at - watch.at) / MINUTE
         if abs(value - watch.value) > spec.rate * minutes:
             shown["rate"] = watch.at

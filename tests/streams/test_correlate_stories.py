@@ -1,0 +1,225 @@
+"""Stories of incidents: one cause is one incident, with its root, its reasons, and its end."""
+
+import random
+
+import pytest
+from schemas.alarms import Alarm, AlarmChange, Severity, content_id
+from schemas.times import MINUTE
+from schemas.vocabulary import load_vocabulary
+from streams.causes import load_causes
+from streams.correlate import Correlator
+from tests.scenario import Scenario, at, city_of
+
+NORTH = """
+assets:
+  - {id: feeder-7, utility: power, kind: feeder, zone: north}
+  - {id: pump-1, utility: water, kind: pump, zone: north}
+  - {id: pump-2, utility: water, kind: pump, zone: north}
+  - {id: signal-1, utility: roads, kind: signal, zone: north}
+  - {id: tank-1, utility: water, kind: tank, zone: north}
+  - {id: feeder-9, utility: power, kind: feeder, zone: south}
+  - {id: pump-9, utility: sewage, kind: pump, zone: south}
+  - {id: well-9, utility: sewage, kind: wet_well, zone: south}
+links:
+  - {from: feeder-7, to: pump-1, relation: powers}
+  - {from: feeder-7, to: pump-2, relation: powers}
+  - {from: feeder-7, to: signal-1, relation: powers}
+  - {from: pump-1, to: tank-1, relation: supplies}
+  - {from: feeder-9, to: pump-9, relation: powers}
+  - {from: pump-9, to: well-9, relation: protects}
+sensors:
+  - {asset: pump-1, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
+  - {asset: pump-2, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
+  - {asset: signal-1, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
+  - {asset: tank-1, quantity: level, unit: m, every: 60, on_delay: 60, limits: {low: 2, low_low: 1}}
+  - {asset: pump-9, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
+  - {asset: well-9, quantity: level, unit: m, every: 60, on_delay: 60, limits: {high: 3}}
+"""
+
+
+def wave(minute: int) -> float:
+    """A little noise."""
+    return minute % 7 / 1000
+
+
+def voltage(dead_from: int | None, dead_to: int = 10_000):
+    """1 pu, and nothing between two minutes."""
+    return lambda m: 0.0 if dead_from is not None and dead_from <= m < dead_to else 1 + wave(m)
+
+
+def north(**dead_from: int | None):
+    """The north's sensors, with some assets dead from a minute on; the tank falls from minute 20 if asked."""
+    series = {
+        f"{name}/voltage": voltage(dead_from.get(name.replace("-", "_")))
+        for name in ("pump-1", "pump-2", "signal-1", "pump-9")
+    }
+    series["tank-1/level"] = lambda m: 1.5 + wave(m) if dead_from.get("tank") is not None and m >= dead_from["tank"] else 3 + wave(m)
+    series["well-9/level"] = lambda m: 3.5 + wave(m) if dead_from.get("well") is not None and m >= dead_from["well"] else 1 + wave(m)
+    return series
+
+
+def test_three_dead_assets_name_the_feeder_that_nobody_measures():
+    """Pumps and a signal go dark together: one incident, and its root is the feeder they share."""
+    story = Scenario(NORTH)
+    story.play("08:00", "08:30", north(pump_1=10, pump_2=10, signal_1=10))
+    assert story.roots == ["08:10 feeder-7 dead"]
+    assert story.incidents[0].utilities == ["roads", "water"]
+    assert story.incidents[0].root.probability > 0.9
+
+
+def test_one_dead_pump_beside_healthy_neighbours_is_its_own_fault():
+    """Absence is evidence: the feeder's other customers have power."""
+    story = Scenario(NORTH)
+    story.play("08:00", "08:30", north(pump_1=10))
+    assert story.roots == ["08:10 pump-1 dead"]
+
+
+def test_a_neighbour_whose_sensor_is_silent_says_nothing():
+    """Nothing speaks against the feeder when its other customers are not heard."""
+    story = Scenario(NORTH)
+    series = {**north(pump_1=30), "pump-2/voltage": lambda m: None if m > 5 else 1 + wave(m)}
+    series["signal-1/voltage"] = lambda m: None if m > 5 else 1 + wave(m)
+    story.play("08:00", "08:50", series)
+    assert story.roots == ["08:30 feeder-7 dead"]
+
+
+def test_a_tank_that_empties_later_joins_the_incident_with_its_lag():
+    """The pump's death explains the low tank: the chain says by which rule, and after how long."""
+    story = Scenario(NORTH)
+    story.play("08:00", "09:00", north(pump_1=10, pump_2=10, signal_1=10, tank=35))
+    (incident,) = story.incidents
+    step = next(s for s in incident.chain if s.effect == "tank-1")
+    assert (step.cause, step.rule, step.lag_seconds) == ("pump-1", "a tank drains without its pump", 25 * 60)
+    assert incident.summary == (
+        "Feeder-7 lost supply at 08:10 (no sensor shows it; its effects do); "
+        "then no supply at pump-1, pump-2 and signal-1, low level in tank-1."
+    )
+
+
+def test_the_tank_is_expected_before_it_falls():
+    """What the dead pump will bring is told, with when and how sure."""
+    story = Scenario(NORTH)
+    story.play("08:00", "08:20", north(pump_1=10, pump_2=10, signal_1=10))
+    (expected,) = [e for e in story.incidents[0].expected if e.asset == "tank-1"]
+    assert expected.condition == "level_low"
+    assert expected.start <= at("08:35") <= expected.end
+    assert 0.5 < expected.probability < 1
+
+
+def test_two_causes_at_once_stay_two_incidents():
+    """What no link connects is not one incident, even in the same minute."""
+    story = Scenario(NORTH)
+    story.play("08:00", "08:40", north(pump_1=10, pump_2=10, signal_1=10, pump_9=10, well=14))
+    assert sorted(root[6:] for root in story.roots) == ["feeder-7 dead", "feeder-9 dead"]
+
+
+def test_an_incident_closes_when_all_has_stayed_clear():
+    """Half an hour of calm ends it, dated from when the last alarm cleared; people hear it once."""
+    story = Scenario(NORTH)
+    series = {f"{n}/voltage": voltage(10, 30) for n in ("pump-1", "pump-2", "signal-1")}
+    story.play("08:00", "08:50", {**north(), **series})
+    assert story.incidents[0].closed is None
+    story.play("08:50", "09:10", north())
+    assert story.incidents[0].closed == at("08:30")
+    assert story.told == ["08:13 opened: a new incident", "09:00 resolved: all its alarms have cleared and stayed clear"]
+
+
+def test_planned_work_is_nobodys_incident():
+    """What was announced explains what follows, and pages no one."""
+    story = Scenario(NORTH)
+    story.play("08:00", "08:05", north())
+    story.event("08:05", "feeder-7", "planned_work_started")
+    story.play("08:05", "08:30", north(pump_1=10, pump_2=10, signal_1=10))
+    assert story.incidents == []
+    assert story.told == []
+
+
+def test_a_tripped_breaker_is_the_root_that_everybody_sees():
+    """An event says it outright."""
+    story = Scenario(NORTH)
+    story.play("08:00", "08:10", north())
+    story.event("08:10", "feeder-7", "tripped")
+    story.play("08:10", "08:30", north(pump_1=0, pump_2=0, signal_1=0))
+    assert story.roots == ["08:10 feeder-7 tripped"]
+    assert len(story.incidents[0].members) == 4
+
+
+def test_trouble_of_the_measuring_opens_no_incident():
+    """A sensor that sends nothing is an alarm for those who mend sensors."""
+    story = Scenario(NORTH)
+    story.play("08:00", "08:10", north())
+    story.play("08:10", "08:40", {**north(), "tank-1/level": None})
+    assert story.alarms == ["08:10 tank-1 missing"]
+    assert story.incidents == []
+
+
+CITY = city_of(NORTH)
+
+
+def alarm(asset: str, condition: str, raised: str, cleared: str | None = None) -> Alarm:
+    """An alarm as detection would tell it."""
+    return Alarm(
+        id=content_id("alarm", asset, condition, raised),
+        asset=asset,
+        utility=str(CITY.asset_by_id[asset].utility),
+        condition=condition,
+        severity=Severity.CRITICAL,
+        raised=at(raised),
+        cleared=at(cleared) if cleared else None,
+    )
+
+
+ALARMS = [
+    alarm("pump-1", "dead", "08:10", "09:00"),
+    alarm("pump-2", "dead", "08:10", "09:01"),
+    alarm("signal-1", "dead", "08:11", "09:00"),
+    alarm("tank-1", "level_low", "08:40"),
+    alarm("tank-1", "level_low_low", "08:55"),
+    alarm("pump-9", "dead", "08:12"),
+    alarm("well-9", "level_high", "08:20"),
+]
+
+
+def final(order: list[Alarm], looks: random.Random) -> list[str]:
+    """The incidents after alarms arrived in this order, looked at now and then on the way."""
+    correlator = Correlator(CITY, load_causes(), load_vocabulary())
+    seen = {}
+    for each in order:
+        raised = AlarmChange(alarm=each, change="raised", known_at=at("09:10"))
+        correlator.take(raised)
+        if looks.random() < 0.5:
+            seen |= {r.id: r for r in correlator.look(at("09:10"))}
+    seen |= {r.id: r for r in correlator.look(at("09:10") + MINUTE)}
+    stand = [r for r in seen.values() if r.replaced_by is None]
+    leave_out = {"revision", "known_at", "change", "replaces", "replaced_by"}
+    return sorted(r.model_dump_json(exclude=leave_out) for r in stand)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_incidents_follow_from_the_set_of_alarms(seed: int):
+    """Whatever the order in which alarms arrive, the same incidents stand in the end."""
+    rng = random.Random(seed)
+    shuffled = ALARMS[:]
+    rng.shuffle(shuffled)
+    assert final(shuffled, rng) == final(ALARMS, random.Random(0))
+
+
+def test_a_late_first_alarm_gives_a_new_id_that_names_the_old_one():
+    """An id follows from the earliest alarm; pages and links follow by ``replaces``."""
+    correlator = Correlator(CITY, load_causes(), load_vocabulary())
+    correlator.take(AlarmChange(alarm=ALARMS[3], change="raised", known_at=at("08:41")))
+    (opened,) = correlator.look(at("08:41"))
+    correlator.take(AlarmChange(alarm=ALARMS[0], change="raised", known_at=at("08:42")))
+    gone, new = correlator.look(at("08:42"))
+    assert (gone.id, gone.change, gone.replaced_by) == (opened.id, "replaced", new.id)
+    assert (new.change, new.replaces, new.root.asset) == ("retimed", [opened.id], "pump-1")
+
+
+def test_an_alarm_that_never_was_takes_its_incident_along():
+    """Late data withdraws the only alarm: the incident ends as retracted."""
+    correlator = Correlator(CITY, load_causes(), load_vocabulary())
+    correlator.take(AlarmChange(alarm=ALARMS[3], change="raised", known_at=at("08:41")))
+    correlator.look(at("08:41"))
+    correlator.take(AlarmChange(alarm=ALARMS[3], change="retracted", known_at=at("08:42")))
+    (revision,) = correlator.look(at("08:42"))
+    assert revision.change == "retracted"

@@ -1,0 +1,148 @@
+"""What must hold for any readings: order, repetition, frames, restarts and hash seeds change nothing."""
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from runner.core import Core
+from schemas.readings import Frame, Reading
+from schemas.times import MINUTE
+from schemas.vocabulary import load_vocabulary
+from streams.track import Track
+from streams.watch import prepare
+from tests.scenario import Scenario, at, city_of, frame
+
+DISTRICT = """
+assets:
+  - {id: feeder-1, utility: power, kind: feeder, zone: z}
+  - {id: pump-1, utility: water, kind: pump, zone: z}
+  - {id: tank-1, utility: water, kind: tank, zone: z}
+links:
+  - {from: feeder-1, to: pump-1, relation: powers}
+  - {from: pump-1, to: tank-1, relation: supplies}
+sensors:
+  - {asset: feeder-1, quantity: current, unit: A, every: 60, on_delay: 60, limits: {low_low: 1, low: 5}}
+  - {asset: pump-1, quantity: voltage, unit: pu, every: 60, on_delay: 60, deadband: 0.1, limits: {low_low: 0.5, low: 0.9}}
+  - {asset: tank-1, quantity: level, unit: m, every: 60, on_delay: 120, off_delay: 60, limits: {low: 2, high: 4, rate: 3}}
+"""
+CITY = city_of(DISTRICT)
+VOCABULARY = load_vocabulary()
+SENSORS = ["feeder-1/current", "pump-1/voltage", "tank-1/level"]
+
+readings = st.lists(
+    st.tuples(
+        st.integers(0, 25),
+        st.sampled_from([0.0, 0.2, 0.7, 1.0, 3.0, 3.5, 5.0, 8.0]),
+        st.sampled_from([0, 0, 0, 0, 1, 2]),
+    ),
+    max_size=40,
+)
+
+
+def standing(track: Track, arrivals: list[tuple[int, float, int]]) -> dict[tuple[str, int], int | None]:
+    """What the track says after readings arrived in this order."""
+    said: dict[tuple[str, int], int | None] = {}
+    for minute, value, quality in arrivals:
+        moment = minute * MINUTE
+        if moment > track.last_at:
+            for mark in track.append(moment, value, quality):
+                said[mark.condition, mark.onset] = mark.cleared
+        else:
+            for change in track.insert(moment, value, quality) or []:
+                if change.gone:
+                    said.pop((change.condition, change.onset), None)
+                else:
+                    said[change.condition, change.onset] = change.cleared
+    return said
+
+
+@given(readings, st.randoms(use_true_random=False))
+@settings(max_examples=300, deadline=None)
+def test_what_a_sensor_says_follows_from_the_set_of_its_readings(arrivals, random):
+    """Late, early, twice: within the lateness the order of arrival plays no part."""
+    spec = prepare(CITY.sensor_by_id["tank-1/level"], "water", VOCABULARY)
+    shuffled = arrivals + arrivals[: len(arrivals) // 2]
+    random.shuffle(shuffled)
+    assert standing(Track(spec), shuffled) == standing(Track(spec), sorted(arrivals))
+
+
+@given(readings, st.integers(0, 40))
+@settings(max_examples=100, deadline=None)
+def test_a_track_goes_on_after_a_restart(arrivals, cut):
+    """State through JSON, anywhere: the same watch after it."""
+    spec = prepare(CITY.sensor_by_id["tank-1/level"], "water", VOCABULARY)
+    whole, first = Track(spec), Track(spec)
+    standing(whole, arrivals)
+    standing(first, arrivals[:cut])
+    second = Track(spec)
+    second.restore(json.loads(json.dumps(first.snapshot())))
+    standing(second, arrivals[cut:])
+    assert second.kept == whole.kept
+
+
+def day(values: list[tuple[int, float, int]], *, punctual: bool = False) -> list[Reading]:
+    """A stretch of the district with these values spread over its sensors, and the beats.
+
+    Values come when they come, or, ``punctual``, not before their time.
+    """
+    story = Scenario(DISTRICT)
+    story.play("08:00", "08:40")
+    stream = [Reading(s, t, v, q) for r in story.records if isinstance(r, Frame) for s, t, v, q in r.rows()]
+    for index, (minute, value, quality) in enumerate(values):
+        reading = Reading(SENSORS[index % 3], at("08:00") + minute * MINUTE, value, quality)
+        place = 40 + index * 4
+        if punctual:
+            place = max(place, 1 + max(i for i, r in enumerate(stream) if r.at <= reading.at))
+        stream.insert(min(len(stream), place), reading)
+    return stream
+
+
+def outputs(core: Core, frames: list[Frame]) -> list[str]:
+    """All that the core says, as text."""
+    said = []
+    for each in frames:
+        out = core.step(each)
+        said += [x.model_dump_json() for x in (*out.alarms, *out.incidents, *out.notifications)]
+    return sorted(said)
+
+
+def cut(stream: list[Reading], places: list[int]) -> list[Frame]:
+    """The stream in frames, cut at these places."""
+    edges = sorted({0, *(p % len(stream) for p in places), len(stream)})
+    return [frame(*stream[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+@given(readings, st.lists(st.integers(0, 10_000), max_size=8), st.lists(st.integers(0, 10_000), max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_frames_may_be_cut_anywhere(values, some, others):
+    """Linger and batch size are the carrier's affair."""
+    stream = day(values)
+    assert outputs(Core(CITY, VOCABULARY), cut(stream, some)) == outputs(Core(CITY, VOCABULARY), cut(stream, others))
+
+
+@given(readings, st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_the_core_goes_on_after_a_restart(values, place):
+    """Stopped anywhere, its state through JSON: it says what it would have said."""
+    stream = day(values)
+    place = 1 + place % (len(stream) - 1)
+    before, after = frame(*stream[:place]), frame(*stream[place:])
+    first, second = Core(CITY, VOCABULARY), Core(CITY, VOCABULARY)
+    said = outputs(first, [before])
+    state = json.loads(json.dumps(first.snapshot()))
+    second.restore(state)
+    assert json.loads(json.dumps(second.snapshot())) == state
+    said += outputs(second, [after])
+    assert sorted(said) == outputs(Core(CITY, VOCABULARY), [before, after])
+
+
+@given(readings)
+@settings(max_examples=40, deadline=None)
+def test_readings_that_come_again_say_nothing_new(values):
+    """At-least-once delivery repeats; the second time changes nothing."""
+    core = Core(CITY, VOCABULARY)
+    stream = day(values, punctual=True)
+    outputs(core, [frame(*stream)])
+    before = core.stream_time
+    assert outputs(core, [frame(*stream)]) == []
+    assert core.stream_time == before
