@@ -36,6 +36,7 @@ class Core:
     """Detection, correlation and alerting of one city."""
 
     def __init__(self, city: City, vocabulary: Vocabulary, causes: Causes | None = None) -> None:
+        self.city = city
         self._detector = Detector(city, vocabulary)
         self._correlator = Correlator(city, causes or load_causes(), vocabulary)
         self._desk = Desk()

@@ -12,10 +12,10 @@ computed again from the log, which lacks none.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from runner.database import FolderLock, machine_errors, open_reader, open_writer, transaction
 from runner.log import Log
@@ -23,7 +23,7 @@ from schemas.alarms import Alarm, AlarmChange
 from schemas.incidents import IncidentRevision
 from schemas.notifications import Notification
 from schemas.readings import DeadLetter, Reading
-from schemas.times import DAY
+from schemas.times import DAY, MINUTE
 
 VERSION = 1
 TABLES = """
@@ -54,6 +54,8 @@ CREATE TABLE progress (
 INSERT INTO progress VALUES (1, 1, NULL, '{}')
 """
 SNAPSHOTS_KEPT = 3
+CLOCKS_AGREE = 10 * MINUTE
+"""A reading dated further after stream time comes from a fast clock."""
 
 
 class Progress(NamedTuple):
@@ -78,7 +80,7 @@ class Retention:
 
 
 class Store:
-    """An opened data folder. One thread writes results, one appends to ``log``; any thread reads.
+    """An opened data folder. One thread writes results; any thread reads, or appends to ``log``.
 
     Raises CannotRun where the folder is in use, can't be written, is damaged or of another version.
     """
@@ -180,6 +182,12 @@ class Store:
         ((offset, stream_time, counts),) = self._read("SELECT offset, stream_time, counts FROM progress")
         return Progress(offset, stream_time, json.loads(counts))
 
+    def final(self, table: Literal["alarms", "incidents"]) -> Iterator[str]:
+        """The alarms, or the incidents that stand, as JSON texts, oldest first, one at a time."""
+        order = {"alarms": "alarms ORDER BY raised, id", "incidents": "incidents WHERE live ORDER BY opened, id"}
+        for (body,) in self._reader.execute(f"SELECT body FROM {order[table]}"):
+            yield body
+
     # -- read by the console ------------------------------------------------------------------------
 
     def open_alarms(self) -> list[Alarm]:
@@ -229,14 +237,15 @@ class Store:
         return [Reading(*row) for row in rows]
 
     def latest(self) -> dict[str, Reading]:
-        """The newest reading of each sensor; those dated after stream time (a fast clock) are left out."""
+        """The newest reading of each sensor, leaving out those of a fast clock."""
         rows = self._read(
             "WITH RECURSIVE names (sensor) AS (SELECT min(sensor) FROM readings UNION ALL "
             "SELECT (SELECT min(r.sensor) FROM readings r WHERE r.sensor > names.sensor) FROM names "
             "WHERE names.sensor IS NOT NULL) "
             "SELECT r.sensor, r.at, r.value, r.quality FROM names JOIN readings r ON r.sensor = names.sensor "
             "AND r.at = (SELECT max(at) FROM readings WHERE sensor = names.sensor "
-            "AND at <= (SELECT ifnull(stream_time, 0) FROM progress))"
+            "AND at <= (SELECT ifnull(stream_time, 0) FROM progress) + ?)",
+            CLOCKS_AGREE,
         )
         return {row[0]: Reading(*row) for row in rows}
 

@@ -1,0 +1,186 @@
+"""Replay: a recording through the whole of the thinking, into a folder of results.
+
+In:  a recording, a city model.
+Out: ``alarms.jsonl``, ``incidents.jsonl`` (as they stand in the end, oldest first), ``revisions.jsonl``,
+     ``notifications.jsonl`` (in the order in which they were known) and ``summary.json``.
+Promises: the same recording and model give the same bytes, at every run; files appear whole or not at all;
+memory does not grow with the recording (what stands is kept on disk until the end).
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+from collectors.intake import Intake
+from collectors.messages import Message
+from collectors.recording import read
+from runner.core import Core, Outputs
+from runner.store import Progress, Store
+from schemas.errors import CrosscurrentError
+from schemas.incidents import Incident, IncidentRevision
+from schemas.readings import Tick
+from schemas.times import rfc3339
+
+BATCH = 1_000
+FAULTS_MAX = 100
+"""Broken lines that the summary lists; all are counted."""
+
+OnProgress = Callable[[int, int | None], None]
+"""Told the messages so far, and stream time."""
+
+
+class NothingToReplay(CrosscurrentError):
+    """The recording holds no message of this city."""
+
+
+@dataclass(slots=True)
+class Faults:
+    """Lines of the recording that could not be used."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, line: int, what: str) -> None:
+        """Count one, and keep it for the summary while there is room."""
+        self.count += 1
+        if len(self.first) < FAULTS_MAX:
+            self.first.append(f"line {line}: {what}")
+
+
+def replay(
+    recording: Path, core: Core, intake: Intake, out: Path, on_progress: OnProgress | None = None
+) -> dict[str, Any]:
+    """Replay a recording into the folder ``out``; the summary, as it was written.
+
+    Raises NothingToReplay where no message of the recording could be used, OSError where a file can't be
+    read or written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    faults = Faults()
+    with TemporaryDirectory(prefix=".replay-", dir=out) as scratch:
+        folder = Path(scratch)
+        store = Store(folder / "store")
+        try:
+            _think(recording, core, intake, _Results(folder, store), faults, on_progress)
+            _write_lines(folder / "alarms.jsonl", store.final("alarms"))
+            _write_lines(folder / "incidents.jsonl", map(_without_history, store.final("incidents")))
+            if core.stream_time is None:
+                raise NothingToReplay(_why_nothing(recording, intake, faults))
+            summary = _summary(recording, core, intake, store, faults, folder)
+        finally:
+            store.close()
+        (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        for name in (*RESULTS, "summary.json"):
+            os.replace(folder / name, out / name)
+    return summary
+
+
+RESULTS = ("alarms.jsonl", "incidents.jsonl", "revisions.jsonl", "notifications.jsonl")
+
+
+class _Results:
+    """Where outputs go while they come: histories to their files, what stands to the store."""
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self._store = store
+        self._revisions = (folder / "revisions.jsonl").open("w", encoding="utf-8")
+        self._notifications = (folder / "notifications.jsonl").open("w", encoding="utf-8")
+        self._batches = 0
+
+    def take(self, outputs: Outputs, stream_time: int | None) -> None:
+        _write(self._revisions, (r.model_dump_json() for r in outputs.incidents))
+        _write(self._notifications, (n.model_dump_json() for n in outputs.notifications))
+        if outputs.alarms or outputs.incidents:
+            self._batches += 1
+            progress = Progress(self._batches, stream_time, {})
+            self._store.write(progress, (), outputs.alarms, outputs.incidents, outputs.notifications)
+
+    def close(self) -> None:
+        self._revisions.close()
+        self._notifications.close()
+
+
+def _think(
+    recording: Path,
+    core: Core,
+    intake: Intake,
+    results: _Results,
+    faults: Faults,
+    on_progress: OnProgress | None,
+) -> None:
+    try:
+        for batch in _batches(read(recording, faults.add)):
+            for record in intake.step(batch).records:
+                results.take(core.step(record), core.stream_time)
+            if on_progress:
+                on_progress(intake.counts["messages"], core.stream_time)
+        if core.stream_time is not None:  # the end of the input: look at what was waiting for time to move
+            results.take(core.step(Tick(at=core.stream_time)), core.stream_time)
+    finally:
+        results.close()
+
+
+def _batches(messages: Iterator[Message]) -> Iterator[list[Message]]:
+    while batch := list(islice(messages, BATCH)):
+        yield batch
+
+
+def _write(file: IO[str], lines: Iterable[str]) -> None:
+    for line in lines:
+        file.write(line + "\n")
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        _write(file, lines)
+
+
+def _without_history(revision: str) -> str:
+    """The incident in a revision: what stands, not how it came to stand."""
+    found = IncidentRevision.model_validate_json(revision)
+    return Incident.model_construct(**{name: getattr(found, name) for name in Incident.model_fields}).model_dump_json()
+
+
+def _why_nothing(recording: Path, intake: Intake, faults: Faults) -> str:
+    said = faults.first[:1] or [f"{intake.counts['messages']} messages, none with a reading that could be used"]
+    return f"{recording}: nothing to replay: {said[0]}; expected MQTT messages of this city, a line each"
+
+
+def _summary(
+    recording: Path, core: Core, intake: Intake, store: Store, faults: Faults, folder: Path
+) -> dict[str, Any]:
+    """What happened, in figures. Nothing of the machine or its clock: the same bytes at every run."""
+    by_utility: Counter[str] = Counter()
+    alarms = 0
+    for body in store.final("alarms"):
+        alarms += 1
+        by_utility[json.loads(body)["utility"]] += 1
+    incidents = [json.loads(body) for body in store.final("incidents")]
+    return {
+        "recording": recording.name,
+        "city": core.city.city,
+        "until": rfc3339(core.stream_time or 0),
+        "alarms": alarms,
+        "alarms_by_utility": dict(sorted(by_utility.items())),
+        "incidents": len(incidents),
+        "roots": [f"{i['root']['asset']} {i['root']['condition']}" for i in incidents],
+        "notifications": _lines_of(folder / "notifications.jsonl"),
+        "revisions": _lines_of(folder / "revisions.jsonl"),
+        "intake": dict(sorted(intake.counts.items())),
+        "detect": dict(sorted(core.counts.items())),
+        "broken_lines": faults.count,
+        "first_broken_lines": faults.first,
+        "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in RESULTS},
+    }
+
+
+def _lines_of(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
