@@ -28,7 +28,7 @@ class Thread:
     """What people were told of one incident; ``sent`` counts its messages."""
 
     first: str
-    """The incident's id when the thread began: the thread's own name."""
+    """The incident's id when the thread began; with ``known_at`` the thread's own name."""
     known_at: int
     sent: int = 0
     severity: str = Severity.INFO
@@ -96,7 +96,7 @@ class Desk:
         thread.root = _root(revision)
         thread.utilities = sorted({*thread.utilities, *revision.utilities})
         return Notification(
-            id=content_id("notification", thread.first, thread.sent, kind),
+            id=content_id("notification", thread.first, thread.known_at, thread.sent, kind),
             incident=revision.id,
             kind=kind,
             at=at,
