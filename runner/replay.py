@@ -9,7 +9,6 @@ memory does not grow with the recording (what stands is kept on disk until the e
 
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -78,7 +77,7 @@ def replay(
             store.close()
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         for name in (*RESULTS, "summary.json"):
-            os.replace(folder / name, out / name)
+            (folder / name).replace(out / name)
     return summary
 
 
@@ -145,11 +144,15 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 def _without_history(revision: str) -> str:
     """The incident in a revision: what stands, not how it came to stand."""
     found = IncidentRevision.model_validate_json(revision)
-    return Incident.model_construct(**{name: getattr(found, name) for name in Incident.model_fields}).model_dump_json()
+    return Incident.model_construct(
+        **{name: getattr(found, name) for name in Incident.model_fields}
+    ).model_dump_json()
 
 
 def _why_nothing(recording: Path, intake: Intake, faults: Faults) -> str:
-    said = faults.first[:1] or [f"{intake.counts['messages']} messages, none with a reading that could be used"]
+    said = faults.first[:1] or [
+        f"{intake.counts['messages']} messages, none with a reading that could be used"
+    ]
     return f"{recording}: nothing to replay: {said[0]}; expected MQTT messages of this city, a line each"
 
 

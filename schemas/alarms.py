@@ -50,15 +50,16 @@ class Alarm(BaseModel):
     sensor: str | None = None
 
 
-class AlarmChange(BaseModel):
-    """What detection says to the log ``city.alarms.v1``: the alarm as it now stands, and why.
+AlarmMove = Literal["raised", "cleared", "revised", "retracted"]
+"""What happened to an alarm; ``retracted`` means that late data showed it never was."""
 
-    ``retracted`` means that late data showed it never was; it is then no alarm any more.
-    """
+
+class AlarmChange(BaseModel):
+    """What detection says to the log ``city.alarms.v1``: the alarm as it now stands, and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     alarm: Alarm
-    change: Literal["raised", "cleared", "revised", "retracted"]
+    change: AlarmMove
     known_at: Time
     """Stream time at which this was known."""

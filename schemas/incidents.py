@@ -7,6 +7,21 @@ from pydantic import BaseModel, ConfigDict
 from schemas.alarms import Severity
 from schemas.times import Time
 
+IncidentMove = Literal[
+    "opened",
+    "more",
+    "new root",
+    "merged",
+    "split",
+    "retimed",
+    "cleared",
+    "closed",
+    "reopened",
+    "replaced",
+    "retracted",
+]
+"""Why an incident is told anew."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -97,9 +112,6 @@ class IncidentRevision(Incident):
 
     revision: int
     known_at: Time
-    change: Literal[
-        "opened", "more", "new root", "merged", "split", "retimed", "cleared", "closed", "reopened",
-        "replaced", "retracted",
-    ]
+    change: IncidentMove
     replaces: list[str] = []
     replaced_by: str | None = None

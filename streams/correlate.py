@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from schemas.alarms import Alarm, AlarmChange, content_id
 from schemas.city import City, Relation
-from schemas.incidents import Expected, Incident, IncidentRevision, Member, Root, Step
+from schemas.incidents import Expected, Incident, IncidentMove, IncidentRevision, Member, Root, Step
 from schemas.times import HOUR, MINUTE, SECOND
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
@@ -77,7 +77,7 @@ class Correlator:
         standing = self._incidents(now)
         revisions = self._compare(standing, now)
         self._forget(now)
-        self._next_look = self._when_next(now)
+        self._next_look = self._when_next()
         return revisions
 
     def _blind(self) -> set[str]:
@@ -125,7 +125,12 @@ class Correlator:
             ],
             expected=[] if closed else self._expected(inside),
             summary=sentence(
-                self._city, self._causes, root.node, root.since, root.episode is None, [e.node for e in inside]
+                self._city,
+                self._causes,
+                root.node,
+                root.since,
+                root.episode is None,
+                [e.node for e in inside],
             ),
             chain=self._chain(found, explanation),
         )
@@ -150,9 +155,13 @@ class Correlator:
                     lag_seconds=edge.lag / SECOND,
                     lag_seconds_min=edge.way.lag_min / SECOND,
                     lag_seconds_max=edge.way.lag_max / SECOND,
-                    through=list(dict.fromkeys(
-                        node.asset for node in edge.way.nodes if node.asset not in (origin.asset, effect.asset)
-                    )),
+                    through=list(
+                        dict.fromkeys(
+                            node.asset
+                            for node in edge.way.nodes
+                            if node.asset not in (origin.asset, effect.asset)
+                        )
+                    ),
                 )
             )
         return steps
@@ -199,14 +208,13 @@ class Correlator:
         revisions = []
         for id_, live in sorted(gone.items()):
             heir = heirs[id_]
-            change = "retracted" if heir is None else "replaced"
             last = live.revision
             revisions.append(
                 last.model_copy(
                     update={
                         "revision": last.revision + 1,
                         "known_at": now,
-                        "change": change,
+                        "change": "retracted" if heir is None else "replaced",
                         "replaces": [],
                         "replaced_by": heir,
                         "expected": [],
@@ -230,7 +238,7 @@ class Correlator:
 
     def _change(
         self, known: Live | None, incident: Incident, alarms: frozenset[str], replaces: list[str]
-    ) -> str | None:
+    ) -> IncidentMove | None:
         """Why this incident is told anew; None where nothing that matters changed."""
         if known is None:
             if replaces:
@@ -238,7 +246,7 @@ class Correlator:
             return "split" if any(live.alarms & alarms for live in self._live.values()) else "opened"
         last = known.revision
         same_root = (incident.root.asset, incident.root.condition) == (last.root.asset, last.root.condition)
-        checks = (
+        checks: tuple[tuple[IncidentMove, bool], ...] = (
             ("merged", bool(replaces)),
             ("new root", not same_root),
             ("closed", incident.closed is not None and last.closed is None),
@@ -259,13 +267,13 @@ class Correlator:
         ]
         inside = {alarm for live in self._live.values() for alarm in live.alarms}
         for id_ in final:
-            for alarm in self._live.pop(id_).alarms:
-                self._alarms.pop(alarm, None)
+            for alarm_id in self._live.pop(id_).alarms:
+                self._alarms.pop(alarm_id, None)
         for alarm in [a for a in self._alarms.values() if a.id not in inside]:
             if alarm.cleared is not None and now - alarm.cleared >= KEPT_AFTER:
                 del self._alarms[alarm.id]
 
-    def _when_next(self, now: int) -> int | None:
+    def _when_next(self) -> int | None:
         """When time alone will change something: an incident can close, or become final."""
         times = [] if self._look_again is None else [self._look_again]
         for live in self._live.values():
@@ -311,5 +319,3 @@ def _heir(alarms: frozenset[str], standing: dict[str, tuple[Incident, frozenset[
 
 def _by_id(alarms: Iterable[dict[str, Any]]) -> dict[str, Alarm]:
     return {alarm["id"]: Alarm.model_validate(alarm) for alarm in alarms}
-
-

@@ -8,11 +8,11 @@ clock is flagged and never moves stream time. State is bounded: the readings of 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.alarms import Alarm, AlarmChange, Severity, content_id
+from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, content_id
 from schemas.city import City
 from schemas.readings import Event, Frame, Tick
 from schemas.times import MINUTE
@@ -84,9 +84,7 @@ class Detector:
 
     def _frame(self, frame: Frame) -> Iterator[AlarmChange | int]:
         tracks, hear = self.tracks, self._clock.hear
-        heard, silent = self._silence.heard, self._silence.silent
         now = self._clock.time
-        duplicates = 0
         for sensor, at, value, quality in zip(
             frame.sensors, frame.at, frame.values, frame.qualities, strict=True
         ):
@@ -94,42 +92,38 @@ class Detector:
             if track is None:
                 self.counts["unknown"] += 1
                 continue
-            asset = track.spec.asset
-            if now is None or at > now:
-                if now is None or at > now + AHEAD:
-                    self._hold(track, at, value, quality)
-                    if hear(asset, at):
-                        yield from self._moved()
-                        now = self._clock.time
-                    continue
-                moved = hear(asset, at)
+            moved = (now is None or at > now) and hear(track.spec.asset, at)
+            if now is None or at > now + AHEAD:
+                self._hold(track, at, value, quality)
             else:
-                moved = False
-            if now is not None and at < now - self._lateness:
-                self.counts["late"] += 1
-            elif at > track.last_at:
-                marks = track.append(at, value, quality)
-                if not len(track.kept) % TRIM_EVERY and now is not None:
-                    track.forget(now - self._lateness)
-                if silent:
-                    self._silence.hear(sensor, at)
-                else:
-                    heard[sensor] = at
-                if marks:
-                    yield from self._changes(track, changes(marks), at)
-                if asset in self._ahead:
-                    yield from self._clock_right(asset, at)
-            else:
-                late = track.insert(at, value, quality)
-                if late is None:
-                    duplicates += 1
-                elif late:
-                    yield from self._changes(track, late, at)
+                if found := self._place(track, at, value, quality, now):
+                    yield from self._changes(track, found, at)
+                if self._ahead and track.spec.asset in self._ahead:
+                    yield from self._clock_right(track.spec.asset, at)
             if moved:
                 yield from self._moved()
                 now = self._clock.time
         self.counts["readings"] += len(frame)
-        self.counts["duplicates"] += duplicates
+
+    def _place(self, track: Track, at: int, value: float, quality: int, now: int) -> Sequence[Change]:
+        """Put a reading where it belongs in its sensor's track."""
+        if at < now - self._lateness:
+            self.counts["late"] += 1
+            return ()
+        if at > track.last_at:
+            marks = track.append(at, value, quality)
+            if not len(track.kept) % TRIM_EVERY:
+                track.forget(now - self._lateness)
+            if self._silence.silent:
+                self._silence.hear(track.spec.sensor, at)
+            else:
+                self._silence.heard[track.spec.sensor] = at
+            return changes(marks)
+        found = track.insert(at, value, quality)
+        if found is None:
+            self.counts["duplicates"] += 1
+            return ()
+        return found
 
     def _event(self, event: Event) -> Iterator[AlarmChange | int]:
         self.counts["events"] += 1
@@ -138,9 +132,9 @@ class Detector:
             return
         for asset, change, severity in self._events.step(event):
             yield self._change(asset, None, change, severity, event.at)
-        if self._clock.time is None or event.at <= self._clock.time + AHEAD:
-            if self._clock.hear(event.asset, event.at):
-                yield from self._moved()
+        punctual = self._clock.time is None or event.at <= self._clock.time + AHEAD
+        if punctual and self._clock.hear(event.asset, event.at):
+            yield from self._moved()
 
     def _moved(self) -> Iterator[AlarmChange | int]:
         """Stream time has moved: judge what was held, then see who is silent."""
@@ -171,7 +165,7 @@ class Detector:
             if held.came is None:
                 held.came = now
             if held.at <= now + AHEAD:
-                yield from self._release(held)
+                yield from self._release(held, now)
             elif now - held.came >= JUDGED_AFTER:
                 self.counts["future"] += 1
                 yield from self._flag(asset, held.came)
@@ -182,15 +176,10 @@ class Detector:
         else:
             del self._held[asset]
 
-    def _release(self, held: Held) -> Iterator[AlarmChange]:
+    def _release(self, held: Held, now: int) -> Iterator[AlarmChange]:
         track = held.track
-        found: list[Change] | None
-        if held.at > track.last_at:
-            found = changes(track.append(held.at, held.value, held.quality))
-        else:
-            found = track.insert(held.at, held.value, held.quality)
-        self._silence.hear(track.spec.sensor, held.at)
-        yield from self._changes(track, found or [], held.at)
+        found = self._place(track, held.at, held.value, held.quality, now)
+        yield from self._changes(track, found, held.at)
         if track.spec.asset in self._ahead:
             yield from self._clock_right(track.spec.asset, held.at)
 
@@ -237,13 +226,14 @@ class Detector:
             cleared=change.cleared,
             sensor=sensor,
         )
+        move: AlarmMove
         if change.gone:
-            kind = "retracted"
+            move = "retracted"
         elif change.new:
-            kind = "raised"
+            move = "raised"
         else:
-            kind = "revised" if change.cleared is None else "cleared"
-        return AlarmChange(alarm=alarm, change=kind, known_at=max(at, self._clock.time or at))
+            move = "revised" if change.cleared is None else "cleared"
+        return AlarmChange(alarm=alarm, change=move, known_at=max(at, self._clock.time or at))
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state as JSON; the same state gives the same bytes."""

@@ -118,9 +118,9 @@ class _Case:
         edges: dict[int, Edge] = {}
         for (node, after_end), way in self.network.causes_of(effect.node).items():
             for cause in self.at.get(node, ()):
-                if cause != index and (edge := self._edge(self.found[cause], effect, way, after_end)):
-                    if cause not in edges or edge.weight > edges[cause].weight:
-                        edges[cause] = edge
+                edge = self._edge(self.found[cause], effect, way, after_end) if cause != index else None
+                if edge and (cause not in edges or edge.weight > edges[cause].weight):
+                    edges[cause] = edge
         return edges
 
     def _edge(self, cause: Episode, effect: Episode, way: Way, after_end: bool) -> Edge | None:

@@ -31,7 +31,7 @@ class Node(NamedTuple):
 
 
 class Way(NamedTuple):
-    """How one node reaches another: the product of strengths, the sum of lags (ms), the nodes and rules on it.
+    """How one node reaches another: product of strengths, sum of lags (ms), the nodes and rules on it.
 
     ``nodes`` runs from cause to effect, both included. ``after_end``: the lag counts from the cause's end.
     """

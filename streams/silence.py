@@ -108,11 +108,10 @@ class SilenceWatch:
                 self._wait_again(self._behind(subject), now)
         self._wait_again(set(back), now)
         silent = self._subjects()
-        for subject in [s for s in self._told if s not in silent]:
-            found.append(Silence(subject, self._told.pop(subject), gone=True))
-        for subject in [s for s in silent if s not in self._told]:
-            self._told[subject] = silent[subject]
-            found.append(Silence(subject, silent[subject]))
+        absorbed = [subject for subject in self._told if subject not in silent]
+        found += [Silence(subject, self._told.pop(subject), gone=True) for subject in absorbed]
+        found += [Silence(subject, onset) for subject, onset in silent.items() if subject not in self._told]
+        self._told.update(silent)
         return found
 
     def _end(self, subject: Subject, onset: int, heard: int) -> Silence:

@@ -9,10 +9,10 @@ and the fold runs again from there. Memory: the readings of one lateness a senso
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from streams.watch import NO_MARKS, Mark, Open, Spec, Watch, step
+from streams.watch import Mark, Open, Spec, Watch, step
 
 
 class Kept(NamedTuple):
@@ -104,9 +104,9 @@ def _at(kept: Kept) -> int:
     return kept.at
 
 
-def changes(marks: Iterable[Mark]) -> list[Change]:
+def changes(marks: tuple[Mark, ...]) -> Sequence[Change]:
     """New marks, as changes."""
-    return compare((), marks) if marks is not NO_MARKS else []
+    return compare((), marks) if marks else ()
 
 
 def compare(before: Iterable[Mark], after: Iterable[Mark]) -> list[Change]:

@@ -8,6 +8,7 @@ stretch of readings can be kept, and a late reading is put in its place by foldi
 The life of an alarm follows ISA-18.2: limits with on-delay, off-delay and deadband.
 """
 
+import itertools
 import math
 from typing import NamedTuple
 
@@ -230,7 +231,7 @@ def _most_severe(spec: Spec, after: list[Open], known: dict[str, Open]) -> list[
     told = {o.condition for o in after if o.told}
     hushed: set[str] = set()
     for side in (spec.lows, spec.highs):
-        for worse, milder in zip(side, side[1:], strict=False):
+        for worse, milder in itertools.pairwise(side):
             if worse.condition in told:
                 hushed.add(milder.condition)
     hushed -= {c for c, o in known.items() if o.told}

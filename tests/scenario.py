@@ -6,6 +6,7 @@ Five assets ``beat-1`` to ``beat-5`` report each minute, so that stream time mov
 from collections.abc import Callable, Mapping
 
 import yaml
+
 from runner.core import Core, Outputs
 from schemas.alarms import Alarm
 from schemas.city import City
@@ -15,7 +16,7 @@ from schemas.readings import Event, Frame, Quality, Reading, Tick
 from schemas.times import MINUTE, parse_time, rfc3339
 from schemas.vocabulary import load_vocabulary
 
-Series = Mapping[str, float | None | Callable[[int], float | None]]
+Series = Mapping[str, float | Callable[[int], float | None] | None]
 """Value of each sensor by minute since the start of the stretch; None where it says nothing."""
 
 BEATS = [f"beat-{n}" for n in range(1, 6)]
@@ -109,7 +110,9 @@ class Scenario:
     @property
     def alarms(self) -> list[str]:
         """'08:02 pump-3 stopped' while it stands, '08:02-08:10 pump-3 stopped' when it cleared."""
-        ordered = sorted(self._alarms.values(), key=lambda a: (a.raised, a.asset, a.condition, a.sensor or ""))
+        ordered = sorted(
+            self._alarms.values(), key=lambda a: (a.raised, a.asset, a.condition, a.sensor or "")
+        )
         return [_line(alarm) for alarm in ordered]
 
     @property
@@ -132,7 +135,11 @@ def frame(*readings: Reading) -> Frame:
     """A frame of these readings."""
     sensors, times, values, qualities = zip(*readings, strict=True)
     return Frame(
-        received=0, sensors=list(sensors), at=list(times), values=list(values), qualities=[int(q) for q in qualities]
+        received=0,
+        sensors=list(sensors),
+        at=list(times),
+        values=list(values),
+        qualities=[int(q) for q in qualities],
     )
 
 

@@ -16,7 +16,9 @@ SUMMARY = "Replay a recording into alarms, incidents and notifications; the same
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The recording, the city model, and where the results go."""
-    parser.add_argument("recording", metavar="RECORDING", type=Path, help="*.jsonl, *.jsonl.gz or *.jsonl.zst")
+    parser.add_argument(
+        "recording", metavar="RECORDING", type=Path, help="*.jsonl, *.jsonl.gz or *.jsonl.zst"
+    )
     parser.add_argument("--city", metavar="FILE", type=Path, required=True, help="the city model")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the results go")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -61,8 +63,10 @@ def _said(summary: dict[str, Any], out: Path) -> str:
     silos = ", ".join(f"{utility} {count}" for utility, count in summary["alarms_by_utility"].items())
     lines = [
         f"{summary['city']}: {summary['intake'].get('messages', 0):,} messages until {summary['until']}",
-        f"{summary['alarms']} alarms ({silos or 'none'}), {summary['incidents']} incidents, "
-        f"{summary['notifications']} notifications in {out}",
+        (
+            f"{summary['alarms']} alarms ({silos or 'none'}), {summary['incidents']} incidents, "
+            f"{summary['notifications']} notifications in {out}"
+        ),
         *(f"  root: {root}" for root in summary["roots"]),
     ]
     if refused := summary["intake"].get("refused", 0):

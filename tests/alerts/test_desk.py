@@ -2,12 +2,14 @@
 
 import json
 from collections import Counter
+from typing import Literal
 
-from alerts.desk import Desk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from alerts.desk import Desk
 from schemas.alarms import Severity
-from schemas.incidents import IncidentRevision, Member, Root
+from schemas.incidents import IncidentMove, IncidentRevision, Member, Root
 from schemas.notifications import Notification
 from schemas.times import MINUTE
 from tests.scenario import at, clock
@@ -16,7 +18,7 @@ from tests.scenario import at, clock
 def revision(
     id_: str = "i-1",
     known: str = "08:00",
-    change: str = "opened",
+    change: IncidentMove = "opened",
     severity: Severity = Severity.WARNING,
     root: str = "feeder-7",
     utilities: tuple[str, ...] = ("power",),
@@ -52,24 +54,24 @@ def told(desk: Desk, *story: IncidentRevision | str) -> list[str]:
     return [f"{clock(n.at)} {n.incident} {n.kind}: {n.reason}" for n in said]
 
 
-def test_people_hear_of_an_incident_once_after_it_has_settled():
+def test_people_hear_of_an_incident_once_after_it_has_settled() -> None:
     """Two minutes to find the root, then one message, and no more while nothing matters."""
     assert told(Desk(), revision(), "08:01", "08:02", "08:03", revision(change="more"), "08:04") == [
         "08:02 i-1 opened: a new incident"
     ]
 
 
-def test_an_incident_that_is_over_before_it_settled_is_no_message():
+def test_an_incident_that_is_over_before_it_settled_is_no_message() -> None:
     """Nobody is woken for what is gone, nor told that it is."""
     assert told(Desk(), revision(), "08:01", revision(change="closed", closed="08:01"), "08:05") == []
 
 
-def test_information_wakes_nobody():
+def test_information_wakes_nobody() -> None:
     """Alarms of the lowest priority are for the morning."""
     assert told(Desk(), revision(severity=Severity.INFO), "08:10") == []
 
 
-def test_worse_or_wider_or_another_cause_is_told():
+def test_worse_or_wider_or_another_cause_is_told() -> None:
     """Higher severity, a new utility, a new root: each once."""
     assert told(
         Desk(),
@@ -90,7 +92,7 @@ def test_worse_or_wider_or_another_cause_is_told():
     ]
 
 
-def test_the_all_clear_comes_once():
+def test_the_all_clear_comes_once() -> None:
     """A closed incident says so; its reopening is a new thread."""
     desk = Desk()
     closed = revision(change="closed", closed="08:30", known="09:00")
@@ -100,7 +102,7 @@ def test_the_all_clear_comes_once():
     ]
 
 
-def test_a_new_id_for_the_same_trouble_is_no_new_message():
+def test_a_new_id_for_the_same_trouble_is_no_new_message() -> None:
     """The thread follows the incident to its new id; the all-clear goes out under it."""
     assert told(
         Desk(),
@@ -116,7 +118,7 @@ def test_a_new_id_for_the_same_trouble_is_no_new_message():
     ]
 
 
-def test_of_two_incidents_that_become_one_the_second_is_resolved_into_the_first():
+def test_of_two_incidents_that_become_one_the_second_is_resolved_into_the_first() -> None:
     """Both were told; one thread goes on, the other ends and says where it went."""
     assert told(
         Desk(),
@@ -133,7 +135,7 @@ def test_of_two_incidents_that_become_one_the_second_is_resolved_into_the_first(
     ]
 
 
-def test_the_text_fits_a_phone_and_says_what_and_why():
+def test_the_text_fits_a_phone_and_says_what_and_why() -> None:
     """Severity first, then the sentence, then the cause and how sure."""
     desk = Desk()
     desk.take(revision())
@@ -155,8 +157,10 @@ moves = st.lists(
 
 @given(moves)
 @settings(max_examples=200, deadline=None)
-def test_every_message_that_opened_a_thread_gets_exactly_one_all_clear(story):
-    """Whatever happens to incidents, openings and resolutions balance; ids never repeat; restarts don't matter."""
+def test_every_message_that_opened_a_thread_gets_exactly_one_all_clear(
+    story: list[tuple[str, IncidentMove | Literal["look", "restart"], Severity]],
+) -> None:
+    """Openings and resolutions balance; ids never repeat; restarts don't matter."""
     desk = Desk()
     now = at("08:00")
     said: list[Notification] = []

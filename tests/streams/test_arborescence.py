@@ -4,7 +4,8 @@ from itertools import product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams.arborescence import CHANCE, best_causes
+
+from streams.arborescence import CHANCE, Scores, best_causes
 
 graphs = st.integers(1, 5).flatmap(
     lambda n: st.fixed_dictionaries(
@@ -18,12 +19,12 @@ graphs = st.integers(1, 5).flatmap(
 )
 
 
-def total(scores, causes):
+def total(scores: Scores, causes: dict[int, int]) -> float:
     """Sum of the chosen scores."""
     return sum(scores[effect][cause] for effect, cause in causes.items())
 
 
-def is_forest(causes):
+def is_forest(causes: dict[int, int]) -> bool:
     """Nobody is its own cause in the end."""
     for start in causes:
         node, steps = start, 0
@@ -36,7 +37,7 @@ def is_forest(causes):
 
 @given(graphs)
 @settings(max_examples=300, deadline=None)
-def test_the_forest_is_the_best_there_is(scores):
+def test_the_forest_is_the_best_there_is(scores: Scores) -> None:
     """Every choice of causes, tried one by one, is no better."""
     found = best_causes(scores)
     assert is_forest(found)
@@ -44,7 +45,7 @@ def test_the_forest_is_the_best_there_is(scores):
     assert total(scores, found) == max(total(scores, causes) for causes in every if is_forest(causes))
 
 
-def test_two_that_blame_each_other_have_one_root():
+def test_two_that_blame_each_other_have_one_root() -> None:
     """Of a pair, the one that more probably began by itself did."""
     scores = {0: {CHANCE: -6.0, 1: -0.1}, 1: {CHANCE: -3.0, 0: -0.1}}
     assert best_causes(scores) == {0: 1, 1: CHANCE}

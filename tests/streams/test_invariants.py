@@ -1,9 +1,12 @@
 """What must hold for any readings: order, repetition, frames, restarts and hash seeds change nothing."""
 
+import itertools
 import json
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from runner.core import Core
 from schemas.readings import Frame, Reading
 from schemas.times import MINUTE
@@ -22,12 +25,17 @@ links:
   - {from: pump-1, to: tank-1, relation: supplies}
 sensors:
   - {asset: feeder-1, quantity: current, unit: A, every: 60, on_delay: 60, limits: {low_low: 1, low: 5}}
-  - {asset: pump-1, quantity: voltage, unit: pu, every: 60, on_delay: 60, deadband: 0.1, limits: {low_low: 0.5, low: 0.9}}
-  - {asset: tank-1, quantity: level, unit: m, every: 60, on_delay: 120, off_delay: 60, limits: {low: 2, high: 4, rate: 3}}
+  - {asset: pump-1, quantity: voltage, unit: pu, every: 60, on_delay: 60, deadband: 0.1,
+     limits: {low_low: 0.5, low: 0.9}}
+  - {asset: tank-1, quantity: level, unit: m, every: 60, on_delay: 120, off_delay: 60,
+     limits: {low: 2, high: 4, rate: 3}}
 """
 CITY = city_of(DISTRICT)
 VOCABULARY = load_vocabulary()
 SENSORS = ["feeder-1/current", "pump-1/voltage", "tank-1/level"]
+
+Value = tuple[int, float, int]
+"""Minute, value, quality."""
 
 readings = st.lists(
     st.tuples(
@@ -39,7 +47,7 @@ readings = st.lists(
 )
 
 
-def standing(track: Track, arrivals: list[tuple[int, float, int]]) -> dict[tuple[str, int], int | None]:
+def standing(track: Track, arrivals: list[Value]) -> dict[tuple[str, int], int | None]:
     """What the track says after readings arrived in this order."""
     said: dict[tuple[str, int], int | None] = {}
     for minute, value, quality in arrivals:
@@ -58,7 +66,9 @@ def standing(track: Track, arrivals: list[tuple[int, float, int]]) -> dict[tuple
 
 @given(readings, st.randoms(use_true_random=False))
 @settings(max_examples=300, deadline=None)
-def test_what_a_sensor_says_follows_from_the_set_of_its_readings(arrivals, random):
+def test_what_a_sensor_says_follows_from_the_set_of_its_readings(
+    arrivals: list[Value], random: Random
+) -> None:
     """Late, early, twice: within the lateness the order of arrival plays no part."""
     spec = prepare(CITY.sensor_by_id["tank-1/level"], "water", VOCABULARY)
     shuffled = arrivals + arrivals[: len(arrivals) // 2]
@@ -68,7 +78,7 @@ def test_what_a_sensor_says_follows_from_the_set_of_its_readings(arrivals, rando
 
 @given(readings, st.integers(0, 40))
 @settings(max_examples=100, deadline=None)
-def test_a_track_goes_on_after_a_restart(arrivals, cut):
+def test_a_track_goes_on_after_a_restart(arrivals: list[Value], cut: int) -> None:
     """State through JSON, anywhere: the same watch after it."""
     spec = prepare(CITY.sensor_by_id["tank-1/level"], "water", VOCABULARY)
     whole, first = Track(spec), Track(spec)
@@ -80,7 +90,7 @@ def test_a_track_goes_on_after_a_restart(arrivals, cut):
     assert second.kept == whole.kept
 
 
-def day(values: list[tuple[int, float, int]], *, punctual: bool = False) -> list[Reading]:
+def day(values: list[Value], *, punctual: bool = False) -> list[Reading]:
     """A stretch of the district with these values spread over its sensors, and the beats.
 
     Values come when they come, or, ``punctual``, not before their time.
@@ -109,20 +119,22 @@ def outputs(core: Core, frames: list[Frame]) -> list[str]:
 def cut(stream: list[Reading], places: list[int]) -> list[Frame]:
     """The stream in frames, cut at these places."""
     edges = sorted({0, *(p % len(stream) for p in places), len(stream)})
-    return [frame(*stream[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return [frame(*stream[a:b]) for a, b in itertools.pairwise(edges)]
 
 
 @given(readings, st.lists(st.integers(0, 10_000), max_size=8), st.lists(st.integers(0, 10_000), max_size=8))
 @settings(max_examples=40, deadline=None)
-def test_frames_may_be_cut_anywhere(values, some, others):
+def test_frames_may_be_cut_anywhere(values: list[Value], some: list[int], others: list[int]) -> None:
     """Linger and batch size are the carrier's affair."""
     stream = day(values)
-    assert outputs(Core(CITY, VOCABULARY), cut(stream, some)) == outputs(Core(CITY, VOCABULARY), cut(stream, others))
+    assert outputs(Core(CITY, VOCABULARY), cut(stream, some)) == outputs(
+        Core(CITY, VOCABULARY), cut(stream, others)
+    )
 
 
 @given(readings, st.integers(0, 10_000))
 @settings(max_examples=40, deadline=None)
-def test_the_core_goes_on_after_a_restart(values, place):
+def test_the_core_goes_on_after_a_restart(values: list[Value], place: int) -> None:
     """Stopped anywhere, its state through JSON: it says what it would have said."""
     stream = day(values)
     place = 1 + place % (len(stream) - 1)
@@ -138,7 +150,7 @@ def test_the_core_goes_on_after_a_restart(values, place):
 
 @given(readings)
 @settings(max_examples=40, deadline=None)
-def test_readings_that_come_again_say_nothing_new(values):
+def test_readings_that_come_again_say_nothing_new(values: list[Value]) -> None:
     """At-least-once delivery repeats; the second time changes nothing."""
     core = Core(CITY, VOCABULARY)
     stream = day(values, punctual=True)
