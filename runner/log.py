@@ -29,12 +29,13 @@ CREATE TABLE counts (name TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWI
 
 
 class Log:
-    """The file ``log.sqlite`` of a data folder. One thread appends; any thread reads."""
+    """The file ``log.sqlite`` of a data folder. Any thread may use it."""
 
     def __init__(self, folder: Path, *, check: bool = False) -> None:
         self._path = folder / "log.sqlite"
         self._writer = open_writer(self._path, TABLES, VERSION, durable=True, check=check)
         self._reader = open_reader(self._path)
+        self._writing = threading.Lock()
         self._reading = threading.Lock()
 
     def append(
@@ -44,7 +45,7 @@ class Log:
         counts: Mapping[str, int] | None = None,
     ) -> None:
         """Keep a batch, in one transaction; ``counts`` are added to what was counted before."""
-        with machine_errors(self._path), transaction(self._writer) as writer:
+        with self._writing, machine_errors(self._path), transaction(self._writer) as writer:
             writer.executemany(
                 "INSERT INTO log (body) VALUES (?)", ((RECORD.dump_json(record),) for record in records)
             )
@@ -60,7 +61,7 @@ class Log:
 
     def trim(self, processed: int, keep_records: int, keep_dead_letters: int) -> None:
         """Drop the oldest beyond the bounds; never a record at or after offset ``processed``."""
-        with machine_errors(self._path), transaction(self._writer) as writer:
+        with self._writing, machine_errors(self._path), transaction(self._writer) as writer:
             oldest_kept = min(processed, self.end() - keep_records)
             writer.execute("DELETE FROM log WHERE offset < ?", (oldest_kept,))
             writer.execute(
@@ -81,6 +82,12 @@ class Log:
         with self._reading:
             row = self._reader.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
         return row[0] + 1 if row else 1
+
+    def size(self) -> int:
+        """Records that are kept."""
+        with self._reading:
+            (oldest,) = self._reader.execute("SELECT min(offset) FROM log").fetchone()
+        return self.end() - oldest if oldest else 0
 
     def dead_letters(self, limit: int) -> list[DeadLetter]:
         """The newest refused messages, newest first."""

@@ -184,8 +184,11 @@ class Store:
 
     def final(self, table: Literal["alarms", "incidents"]) -> Iterator[str]:
         """The alarms, or the incidents that stand, as JSON texts, oldest first, one at a time."""
-        order = {"alarms": "alarms ORDER BY raised, id", "incidents": "incidents WHERE live ORDER BY opened, id"}
-        for (body,) in self._reader.execute(f"SELECT body FROM {order[table]}"):
+        statement = {
+            "alarms": "SELECT body FROM alarms ORDER BY raised, id",
+            "incidents": "SELECT body FROM incidents WHERE live ORDER BY opened, id",
+        }[table]
+        for (body,) in self._reader.execute(statement):
             yield body
 
     # -- read by the console ------------------------------------------------------------------------
@@ -205,11 +208,11 @@ class Store:
         rows = self._read("SELECT body FROM incidents WHERE live ORDER BY opened DESC, id LIMIT ?", limit)
         return [IncidentRevision.model_validate_json(body) for (body,) in rows]
 
-    def incident(self, id: str) -> list[IncidentRevision]:
+    def incident(self, incident_id: str) -> list[IncidentRevision]:
         """All revisions of an incident, oldest first, and of the one that replaced it; empty if unknown."""
         revisions: list[IncidentRevision] = []
         seen: set[str] = set()
-        following: str | None = id
+        following: str | None = incident_id
         while following is not None and following not in seen:
             seen.add(following)
             rows = self._read("SELECT body FROM revisions WHERE incident = ? ORDER BY revision", following)

@@ -43,10 +43,10 @@ def frame(minute: int, *values: float) -> Frame:
     )
 
 
-def alarm(id: str = "a1", cleared: int | None = None) -> Alarm:
+def alarm(name: str = "a1", cleared: int | None = None) -> Alarm:
     """An alarm of pump-1, raised at noon."""
     return Alarm(
-        id=id,
+        id=name,
         asset="pump-1",
         utility="water",
         condition="stopped",
@@ -62,7 +62,7 @@ def changed(alarm: Alarm, change: str) -> AlarmChange:
     return AlarmChange.model_validate({"alarm": alarm, "change": change, "known_at": NOON})
 
 
-def revision(id: str, number: int, **more: object) -> IncidentRevision:
+def revision(name: str, number: int, **more: object) -> IncidentRevision:
     """Revision ``number`` of an incident that feeder-7 caused at noon."""
     facts: dict[str, object] = {
         "opened": NOON,
@@ -80,7 +80,7 @@ def revision(id: str, number: int, **more: object) -> IncidentRevision:
         "known_at": NOON + number,
         "change": "opened" if number == 1 else "more",
     }
-    return IncidentRevision.model_validate({"id": id, "revision": number} | facts | more)
+    return IncidentRevision.model_validate({"id": name, "revision": number} | facts | more)
 
 
 def dead(text: bytes, received: int = NOON) -> DeadLetter:
@@ -298,15 +298,16 @@ for n in range(1, 10**9):
 
 def test_a_kill_while_writing_tears_nothing(tmp_path: Path) -> None:
     """After kill -9 the folder is free, both files are sound, and all that was told is there."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITE_FOREVER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for _ in range(200):
-        said = int(process.stdout.readline())
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    said = max([said, *map(int, process.stdout.read().split())])
+    command = [sys.executable, "-c", WRITE_FOREVER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = [int(process.stdout.readline()) for _ in range(200)]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        said = max(
+            told
+            + [int(line) for line in process.stdout.read().splitlines(keepends=True) if line.endswith("\n")]
+        )
     store = Store(tmp_path)
     assert store.log.end() - 1 in (3 * said, 3 * said + 3)
     stored = store.progress().offset

@@ -1,0 +1,218 @@
+"""The whole system in one process: broker, log, core, store.
+
+In:  a city model, a data folder, and either a port for the embedded broker or the address of another one.
+Out: results in the folder's store, and a status for the console.
+Promises: what was acknowledged to a sender is never lost and never counts twice, over kills at any moment
+and over stops; ``stop`` takes less than two seconds and leaves what is not processed yet in the log.
+
+Two threads of ours, next to the broker's: the log's writer answers senders, the processor thinks. Only
+the processor may lag behind, by at most ``reception.LAG_MAX`` records; then senders wait.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from runner import broker as embedded_broker
+from runner import reception as door
+from runner.broker import EmbeddedBroker
+from runner.processor import Processor
+from runner.reception import Reception
+from runner.store import Retention, Store
+from schemas.city import City
+from schemas.times import MINUTE, SECOND
+from schemas.vocabulary import Vocabulary
+
+SILENCE_SECONDS = 60.0
+LIVE = 10 * MINUTE
+"""Stream time and wall clock agree so far in a live city; a day that is played does not."""
+IDLE_SECONDS = 0.5
+GATHER_SECONDS = 0.02
+"""Records gather so long before they are processed: the next transaction then serves many."""
+RATE_SECONDS = 10
+
+
+class Buffer(NamedTuple):
+    """Something that can fill up, and what happens at its bound."""
+
+    name: str
+    waiting: int
+    bound: int
+    at_bound: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How it goes. Counts are since the data folder was new; rates are of the last ten seconds."""
+
+    broker: str
+    folder: Path
+    stream_time: int | None
+    """How far the input has got, ms since the epoch; None before enough assets have spoken."""
+    received: int
+    """Messages."""
+    refused: int
+    """Messages that were wholly refused, or one too many of their asset."""
+    readings: int
+    duplicates: int
+    late: int
+    future: int
+    """Readings dated after stream time by a fast clock."""
+    stored: int
+    """Readings in the store, each once."""
+    messages_per_second: float
+    readings_per_second: float
+    lag: int
+    """Records of the log that are not processed yet."""
+    buffers: tuple[Buffer, ...]
+    failure: str | None
+    """Why it stopped by itself; None while it runs."""
+
+
+class Embedded:
+    """One city, running. ``start`` and ``stop`` it once.
+
+    ``broker`` is the address of another broker (``mqtt://host:port``) in the place of the embedded one,
+    which listens on ``mqtt_host`` and ``mqtt_port`` (0: any free port). ``on_failure`` is called, from
+    another thread, where it can't go on: the disk is full, say. Raises CannotRun where the folder is in
+    use or unfit.
+    """
+
+    def __init__(
+        self,
+        city: City,
+        vocabulary: Vocabulary,
+        folder: Path,
+        *,
+        broker: str | None = None,
+        mqtt_host: str = "127.0.0.1",
+        mqtt_port: int = 1883,
+        retention: Retention | None = None,
+        on_failure: Callable[[Exception], None] | None = None,
+    ) -> None:
+        self.city = city
+        self.store = Store(folder)
+        self.retention = retention or Retention()
+        try:
+            self._processor = Processor(city, vocabulary, self.store, self.retention)
+        except BaseException:
+            self.store.close()
+            raise
+        self._reception = Reception(city, self.store.log, processed=self._processor.offset)
+        self._source = EmbeddedBroker(self._reception.receive, mqtt_host, mqtt_port, self._fail)
+        self._on_failure = on_failure
+        self._failure: Exception | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._process, name="processor", daemon=True)
+        self._rates: deque[tuple[float, int, int]] = deque(maxlen=RATE_SECONDS + 1)
+
+    def start(self) -> None:
+        """Listen and process. Raises CannotRun where the port is taken; the folder is free again then."""
+        try:
+            self._source.start()
+        except BaseException:
+            self.store.close()
+            raise
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take nothing more, acknowledge what was taken, keep the state, free the folder."""
+        self._source.stop()
+        self._stopping.set()
+        self._reception.stop()
+        self._thread.join()
+        self.store.close()
+
+    def end_of_input(self) -> None:
+        """Nothing more will come, as at the end of a recording: look at what waits for time to move."""
+        if (stream_time := self.store.progress().stream_time) is not None:
+            self._reception.pass_time(stream_time)
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why it stopped by itself; None while it runs."""
+        return self._failure
+
+    @property
+    def lag(self) -> int:
+        """Records of the log that are not processed yet."""
+        return self._reception.lag
+
+    def status(self) -> Status:
+        """How it goes, now. Any thread may ask, until ``stop``."""
+        counts = self.store.counts()
+        messages_per_second, readings_per_second = self._speeds()
+        return Status(
+            broker=self._source.address,
+            folder=self.store.folder,
+            stream_time=self.store.progress().stream_time,
+            received=counts.get("messages", 0),
+            refused=counts.get("refused", 0) + counts.get("flooded", 0),
+            readings=counts.get("readings", 0),
+            duplicates=counts.get("duplicates", 0),
+            late=counts.get("late", 0),
+            future=counts.get("future", 0),
+            stored=counts.get("stored", 0),
+            messages_per_second=messages_per_second,
+            readings_per_second=readings_per_second,
+            lag=self.lag,
+            buffers=self._buffers(),
+            failure=str(self._failure) if self._failure else None,
+        )
+
+    def _process(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                busy = self._processor.step()
+                self._reception.processed(self._processor.offset)
+                self._note_rates()
+                if not busy:
+                    self._notice_silence()
+                    self._reception.wait_for_records(self._processor.offset, IDLE_SECONDS)
+                self._stopping.wait(GATHER_SECONDS)
+            self._processor.save()
+        except Exception as error:  # noqa: BLE001 - handed on to whoever runs us
+            self._fail(error)
+
+    def _notice_silence(self) -> None:
+        """A live city that falls silent must be seen: time passes though nobody says so."""
+        stream_time, now = self._processor.stream_time, time.time_ns() // 1_000_000
+        silent = time.monotonic() - self._reception.last_received > SILENCE_SECONDS
+        if silent and stream_time is not None and SILENCE_SECONDS * SECOND < now - stream_time < LIVE:
+            self._reception.pass_time(now)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self._reception.stop()
+        if self._on_failure is not None:
+            self._on_failure(error)
+
+    def _note_rates(self) -> None:
+        now = time.monotonic()
+        if not self._rates or now - self._rates[-1][0] >= 1:
+            counts = self.store.counts()
+            self._rates.append((now, counts.get("messages", 0), counts.get("readings", 0)))
+
+    def _speeds(self) -> tuple[float, float]:
+        samples = list(self._rates)
+        if len(samples) < 2:
+            return 0.0, 0.0
+        (start, *before), (end, *after) = samples[0], samples[-1]
+        messages, readings = ((b - a) / (end - start) for a, b in zip(before, after, strict=True))
+        return messages, readings
+
+    def _buffers(self) -> tuple[Buffer, ...]:
+        return (
+            Buffer("waiting for the log", self._source.waiting, embedded_broker.MESSAGES_MAX, "senders wait"),
+            Buffer("log not processed", self.lag, door.LAG_MAX, "senders wait"),
+            Buffer(
+                "log kept",
+                self.store.log.size(),
+                self.retention.log_records,
+                "the oldest processed records go",
+            ),
+        )

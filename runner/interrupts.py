@@ -1,0 +1,43 @@
+"""Ctrl-C, SIGTERM and our own failures, made one: an interrupt of whatever the main thread does.
+
+In:  signals.
+Out: KeyboardInterrupt in the main thread, and afterwards the exit status that fits.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+CTRL_C = 130
+
+
+class Interrupts:
+    """Which signal came; ``status`` is 130 after Ctrl-C, 0 after SIGTERM (asked to end, and ended)."""
+
+    status = 0
+
+    def interrupt(self, number: int, _frame: FrameType | None) -> None:
+        """Note the signal and leave what is being done."""
+        self.status = CTRL_C if number == signal.SIGINT else 0
+        raise KeyboardInterrupt
+
+    @staticmethod
+    def leave(*_: object) -> None:
+        """From any thread: make the main thread leave what it does, as SIGTERM would."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def interrupts() -> Iterator[Interrupts]:
+    """Let SIGINT and SIGTERM end the block without a traceback. Main thread only."""
+    caught = Interrupts()
+    before = {number: signal.signal(number, caught.interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
