@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+
 from schemas.incidents import Incident
 
 ROOT = Path(__file__).parents[2]
@@ -19,8 +20,17 @@ RESULTS = ("alarms.jsonl", "incidents.jsonl", "revisions.jsonl", "notifications.
 def replay(recording: Path, out: Path, *more: str, hash_seed: str = "0") -> subprocess.CompletedProcess[str]:
     """``crosscurrent replay`` in a process of its own."""
     return subprocess.run(
-        [sys.executable, "crosscurrent.py", "replay", str(recording)]
-        + ["--city", str(RIVERTON / "city.yaml"), "--out", str(out), *more],
+        [
+            sys.executable,
+            "crosscurrent.py",
+            "replay",
+            str(recording),
+            "--city",
+            str(RIVERTON / "city.yaml"),
+            "--out",
+            str(out),
+            *more,
+        ],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         capture_output=True,
@@ -133,8 +143,16 @@ def test_a_bad_city_model_starts_nothing(tmp_path: Path) -> None:
     """Every fault with its line; no results."""
     (tmp_path / "city.yaml").write_text("city: x\ntimezone: Mars/North\nassets: []\nroads: []\n")
     done = subprocess.run(
-        [sys.executable, "crosscurrent.py", "replay", str(RIVERTON / "quiet-day.jsonl.gz")]
-        + ["--city", str(tmp_path / "city.yaml"), "--out", str(tmp_path / "out")],
+        [
+            sys.executable,
+            "crosscurrent.py",
+            "replay",
+            str(RIVERTON / "quiet-day.jsonl.gz"),
+            "--city",
+            str(tmp_path / "city.yaml"),
+            "--out",
+            str(tmp_path / "out"),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
