@@ -108,20 +108,23 @@ class EmbeddedBroker:
         self._stopping = asyncio.Event()
         self._custody = Custody(self._store, messages_max=MESSAGES_MAX, bytes_max=BYTES_MAX)
         broker = StoringBroker(self._custody)
-        server = await self._listen(broker)
         await broker.start()
-        self._started.set()
+        try:
+            server = await self._listen(broker)
+            self._started.set()
+            await self._store_until_stopped(server)
+        finally:
+            await broker.shutdown()
+
+    async def _store_until_stopped(self, server: asyncio.Server) -> None:
         storing = asyncio.ensure_future(self._custody.run())
         stopping = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait([storing, stopping], return_when=asyncio.FIRST_COMPLETED)
-            server.close()
-            self._custody.close()
-            await storing
-            await asyncio.sleep(0)  # what was stored last is acknowledged before connections close
-        finally:
-            stopping.cancel()
-            await broker.shutdown()
+        await asyncio.wait([storing, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        server.close()
+        self._custody.close()
+        await storing
+        await asyncio.sleep(0)  # what was stored last is acknowledged before connections close
 
     async def _listen(self, broker: Broker) -> asyncio.Server:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

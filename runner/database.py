@@ -50,9 +50,10 @@ class FolderLock:
         self.unclean = bool(os.read(self._file, 32))
         self._write(str(os.getpid()))
 
-    def release(self) -> None:
-        """Give the folder free, and leave word that the end was clean."""
-        self._write("")
+    def release(self, *, clean: bool = True) -> None:
+        """Give the folder free; after a clean end nobody needs to look for damage."""
+        if clean:
+            self._write("")
         os.close(self._file)
 
     def _write(self, text: str) -> None:

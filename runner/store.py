@@ -89,8 +89,13 @@ class Store:
         self.folder = folder
         self._path = folder / "results.sqlite"
         self._lock = FolderLock(folder)
-        self.log = Log(folder, check=self._lock.unclean)
-        self._writer = open_writer(self._path, TABLES, VERSION, durable=False, check=self._lock.unclean)
+        check = self._lock.unclean
+        try:
+            self.log = Log(folder, check=check)
+            self._writer = open_writer(self._path, TABLES, VERSION, durable=False, check=check)
+        except BaseException:
+            self._lock.release(clean=not check)
+            raise
         self._reader = open_reader(self._path)
         self._reading = threading.Lock()
 
@@ -220,6 +225,11 @@ class Store:
             revisions += found
             following = found[-1].replaced_by if found else None
         return revisions
+
+    def revisions(self) -> Iterator[IncidentRevision]:
+        """All revisions of all incidents, by incident, oldest first."""
+        for (body,) in self._read("SELECT body FROM revisions ORDER BY incident, revision"):
+            yield IncidentRevision.model_validate_json(body)
 
     def notifications(self, incident: str | None = None) -> list[Notification]:
         """What people were told, oldest first; of one incident, or all."""

@@ -1,22 +1,16 @@
 """``crosscurrent up``: a city, watched in one process until it is told to stop."""
 
 import argparse
-import importlib
 import ipaddress
 import os
 import signal
-import socket
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runner.database import CannotRun
-from runner.embedded import Embedded
-from runner.interrupts import interrupts
-from schemas.cityfile import load_city
-from schemas.vocabulary import load_vocabulary
+if TYPE_CHECKING:
+    from runner.embedded import Embedded
 
 SUMMARY = "Watch a city in one process: MQTT in, incidents and a web page out."
-PORTS_TRIED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         metavar="DIR",
-        help="data folder; where not given, crosscurrent/CITY in the user's data folder",
+        help="data folder (default: crosscurrent/CITY in the user's data folder, ~/.local/share)",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
@@ -42,13 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until Ctrl-C (130) or SIGTERM (0). Raises BadConfig, CannotRun."""
+    from runner.embedded import Embedded
+    from runner.interrupts import interrupts
+    from runner.serving import free_port, serve
+    from schemas.cityfile import load_city
+    from schemas.vocabulary import load_vocabulary
+
     city = load_city(args.city)
-    folder = args.data or default_folder(city.city)
     with interrupts() as caught:
         embedded = Embedded(
             city,
             load_vocabulary(beside=args.city),
-            folder,
+            args.data or default_folder(city.city),
             broker=args.broker,
             mqtt_host=args.host,
             mqtt_port=args.mqtt_port,
@@ -60,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
             if args.no_console:
                 signal.pause()
             else:
-                serve(args.console, embedded, args.host, free_port(args.host, args.console_port), show=False)
+                port = free_port(args.host, args.console_port, "--console-port")
+                serve(args.console, embedded, args.host, port, show=False)
         finally:
             embedded.stop()
     if embedded.failure is not None:
@@ -74,37 +74,9 @@ def default_folder(city: str) -> Path:
     return Path(base) / "crosscurrent" / city
 
 
-def free_port(host: str, wanted: int) -> int:
-    """The wanted port, or the next free one after it, which it tells. Raises CannotRun where none is."""
-    for port in range(wanted, wanted + PORTS_TRIED):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-        if port != wanted:
-            say(f"port {wanted} is taken; the console takes {port}")
-        return port
-    raise CannotRun(
-        f"no free port on {host} from {wanted} to {wanted + PORTS_TRIED - 1} for the console; "
-        "give another one with --console-port, or --no-console"
-    )
+def _tell(embedded: "Embedded", host: str) -> None:
+    from runner.serving import say
 
-
-def serve(console: str, embedded: Embedded, host: str, port: int, *, show: bool) -> None:
-    """Serve the web page until interrupted; ``console`` is the dotted name of its module."""
-    say(f"console  http://{host}:{port}")
-    importlib.import_module(console).serve(embedded, host, port, show)
-
-
-def say(text: str) -> None:
-    """A line for people, at once."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _tell(embedded: Embedded, host: str) -> None:
     status = embedded.status()
     say(f"city     {embedded.city.city}: {len(embedded.city.sensors)} sensors")
     say(f"broker   {status.broker}")

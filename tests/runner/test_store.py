@@ -259,8 +259,9 @@ def test_damage_is_found_after_an_unclean_end(tmp_path: Path) -> None:
     content[len(content) // 2 : len(content) // 2 + 4096] = b"\xff" * 4096
     log.write_bytes(content)
     (tmp_path / "lock").write_text("4242")
-    with pytest.raises(CannotRun, match=r"log\.sqlite (is damaged|can't be used)"):
-        Store(tmp_path)
+    for _ in range(2):  # it is not forgotten by the next start
+        with pytest.raises(CannotRun, match=r"log\.sqlite (is damaged|can't be used)"):
+            Store(tmp_path)
 
 
 @pytest.mark.parametrize("batch", [1, 500], ids=["one frame", "many frames"])

@@ -1,0 +1,52 @@
+"""What ``up`` and ``demo`` share: words on the terminal, free ports, the web page."""
+
+import importlib
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from runner.database import CannotRun
+
+if TYPE_CHECKING:
+    from runner.embedded import Embedded
+
+PORTS_TRIED = 20
+
+
+def say(text: str) -> None:
+    """A line for people, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def free_port(host: str, wanted: int, option: str) -> int:
+    """The wanted port, or the next free one after it, which is told. Raises CannotRun where none is.
+
+    ``option`` is the argument that asks for another one.
+    """
+    for port in range(wanted, wanted + PORTS_TRIED):
+        if _is_free(host, port):
+            if port != wanted:
+                say(f"port {wanted} is taken, so {port} it is ({option} asks for another)")
+            return port
+    raise CannotRun(
+        f"no port from {wanted} to {wanted + PORTS_TRIED - 1} is free on {host}; "
+        f"ask for another one with {option}"
+    )
+
+
+def serve(console: str, embedded: "Embedded", host: str, port: int, *, show: bool) -> None:
+    """Serve the web page until interrupted; ``console`` is the dotted name of its module."""
+    module = importlib.import_module(console)
+    say(f"console  http://{host}:{port}")
+    module.serve(embedded, host, port, show)
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
