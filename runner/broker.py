@@ -43,7 +43,7 @@ PACKET_BYTES_MAX = 16 << 20
 """A packet longer than this closes its connection, as MQTT 3.1.1 has no other answer."""
 
 SENDING_MAX = 10_000
-"""Messages on the way to one subscriber; beyond it the subscriber misses messages."""
+"""Messages on the way to one subscriber; beyond it the subscriber's connection ends."""
 
 CONFIG: dict[str, Any] = {
     "listeners": {"default": {"type": "external", "bind": "ours"}},
@@ -131,7 +131,7 @@ class EmbeddedBroker:
             # Cancelled only when the loop ends; asyncio would tell that on stderr.
             with contextlib.suppress(asyncio.CancelledError):
                 await broker.external_connected(
-                    PacedReader(reader, self._custody), StreamWriterAdapter(writer), "default"
+                    PacedReader(reader, self._custody), ImpatientWriter(writer), "default"
                 )
 
         try:
@@ -205,14 +205,34 @@ class StoringHandler(BrokerProtocolHandler):
         retain: bool,
         ack_timeout: int | None = None,
     ) -> OutgoingApplicationMessage:
-        """Send to a subscriber; one that does not keep up misses messages."""
-        if self._sending >= SENDING_MAX:
-            raise AMQTTError(f"subscriber leaves {SENDING_MAX} messages lying; it misses one on {topic}")
+        """Send to a subscriber; one that does not keep up is let go."""
+        if self._sending >= SENDING_MAX and isinstance(self.writer, ImpatientWriter):
+            self.writer.abort()
+            raise AMQTTError(f"a subscriber left {SENDING_MAX} messages lying")
         self._sending += 1
         try:
             return await super().mqtt_publish(topic, data, qos, retain, ack_timeout)
         finally:
             self._sending -= 1
+
+
+class ImpatientWriter(StreamWriterAdapter):
+    """Bytes to one connection, whose end never waits for a peer that does not read."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        super().__init__(writer)
+        self._transport = writer.transport
+
+    def abort(self) -> None:
+        """End the connection now; what is on the way to the peer is lost."""
+        self._transport.abort()
+
+    async def close(self) -> None:
+        """As of the base, unless bytes lie there unread."""
+        if self._transport.get_write_buffer_size():
+            self.abort()
+        with contextlib.suppress(ConnectionResetError):
+            await super().close()
 
 
 class PacedReader(StreamReaderAdapter):

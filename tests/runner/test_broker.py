@@ -266,6 +266,52 @@ def test_rubbish_ends_its_connection_and_harms_nobody_else(
     device.leave()
 
 
+@contextmanager
+def deaf_subscriber(broker: EmbeddedBroker) -> Iterator[socket.socket]:
+    """A client that subscribes to everything and then never reads again."""
+    with socket.create_connection(("127.0.0.1", int(broker.address.rsplit(":", 1)[1])), timeout=5) as deaf:
+        deaf.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01x")
+        assert deaf.recv(4) == b"\x20\x02\x00\x00"
+        deaf.sendall(b"\x82\x06\x00\x01\x00\x01#\x00")
+        assert deaf.recv(5) == b"\x90\x03\x00\x01\x00"
+        yield deaf
+
+
+def test_a_subscriber_that_does_not_read_is_let_go(
+    broker: EmbeddedBroker, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on the way to it is bounded; senders and the log go on."""
+    monkeypatch.setattr(broker_module, "SENDING_MAX", 20)
+    with deaf_subscriber(broker) as deaf:
+        device = Device(broker)
+        for _ in range(150):
+            device.publish(bytes(100_000))
+        until(lambda: device.acknowledged == 150, seconds=20)
+        assert len(disk.payloads) == 150
+        until(lambda: _is_cut_off(deaf))
+        device.leave()
+
+
+def test_stopping_does_not_wait_for_a_subscriber_that_does_not_read(disk: Disk) -> None:
+    """Bytes that nobody takes are no reason to stay."""
+    with running(disk, []) as broker, deaf_subscriber(broker):
+        device = Device(broker)
+        for _ in range(100):
+            device.publish(bytes(100_000))
+        until(lambda: device.acknowledged == 100, seconds=20)
+        device.leave()
+        asked = time.monotonic()
+        broker.stop()
+        assert time.monotonic() - asked < 2
+
+
+def _is_cut_off(peer: socket.socket) -> bool:
+    try:
+        return peer.recv(1 << 20) == b""
+    except ConnectionResetError:
+        return True
+
+
 def test_a_taken_port_is_told(broker: EmbeddedBroker, disk: Disk) -> None:
     """The text names the port and the ways out."""
     port = int(broker.address.rsplit(":", 1)[1])
