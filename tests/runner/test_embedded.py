@@ -15,9 +15,11 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from collectors import recording
+from collectors.intake import Intake
 from collectors.messages import Message
 from runner import embedded as embedded_module
 from runner import reception as reception_module
+from runner.core import Core
 from runner.database import CannotRun
 from runner.embedded import Embedded
 from schemas.city import City
@@ -98,6 +100,19 @@ def test_the_storm_becomes_an_incident_that_goes_on_after_a_restart(
     assert len(after[0].members) > len(before[0].members)
     assert status.duplicates == sum(len(json.loads(m.payload)["values"]) for m in storm[half - 100 : half])
     assert status.stored == status.readings - status.duplicates
+
+
+def test_it_says_what_a_replay_says(city: City, storm: list[Message], tmp_path: Path) -> None:
+    """Over real MQTT, in other batches, through log and store: the same revisions and notifications."""
+    core = Core(city, load_vocabulary())
+    outputs = [core.step(record) for record in Intake(city).step(storm).records]
+    with running(city, tmp_path) as embedded:
+        publish(embedded, storm)
+        revisions = sorted(embedded.store.revisions(), key=lambda revision: revision.known_at)
+        notifications = embedded.store.notifications()
+    said = [revision for output in outputs for revision in output.incidents]
+    assert revisions == sorted(said, key=lambda revision: (revision.known_at, revision.id, revision.revision))
+    assert sorted(note.id for note in notifications) == sorted(n.id for o in outputs for n in o.notifications)
 
 
 def test_poison_is_in_the_dead_letters_before_it_is_acknowledged(city: City, tmp_path: Path) -> None:
