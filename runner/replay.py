@@ -22,10 +22,12 @@ from collectors.messages import Message
 from collectors.recording import read
 from runner.core import Core, Outputs
 from runner.store import Progress, Store
+from schemas.cityfile import load_city
 from schemas.errors import CrosscurrentError
 from schemas.incidents import Incident, IncidentRevision
 from schemas.readings import Tick
 from schemas.times import rfc3339
+from schemas.vocabulary import load_vocabulary
 
 BATCH = 1_000
 FAULTS_MAX = 100
@@ -53,14 +55,14 @@ class Faults:
             self.first.append(f"line {line}: {what}")
 
 
-def replay(
-    recording: Path, core: Core, intake: Intake, out: Path, on_progress: OnProgress | None = None
-) -> dict[str, Any]:
-    """Replay a recording into the folder ``out``; the summary, as it was written.
+def replay(recording: Path, city: Path, out: Path, on_progress: OnProgress | None = None) -> dict[str, Any]:
+    """Replay a recording under a city model into the folder ``out``; the summary, as it was written.
 
-    Raises NothingToReplay where no message of the recording could be used, OSError where a file can't be
-    read or written.
+    Raises BadConfig for a city model with faults, NothingToReplay where no message of the recording could
+    be used, OSError where a file can't be read or written.
     """
+    model = load_city(city)
+    core, intake = Core(model, load_vocabulary(beside=city)), Intake(model)
     out.mkdir(parents=True, exist_ok=True)
     faults = Faults()
     with TemporaryDirectory(prefix=".replay-", dir=out) as scratch:

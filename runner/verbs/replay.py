@@ -26,15 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay and print; 0. Raises BadConfig, NothingToReplay (CrosscurrentErrors) or OSError."""
-    from collectors.intake import Intake
-    from runner.core import Core
     from runner.replay import replay
-    from schemas.cityfile import load_city
-    from schemas.vocabulary import load_vocabulary
 
-    city = load_city(args.city)
-    core = Core(city, load_vocabulary(beside=args.city))
-    summary = replay(args.recording, core, Intake(city), args.out, _Meter() if sys.stderr.isatty() else None)
+    summary = replay(args.recording, args.city, args.out, _Meter() if sys.stderr.isatty() else None)
     for fault in summary["first_broken_lines"]:
         print(f"{args.recording}: {fault}", file=sys.stderr)
     sys.stdout.write(json.dumps(summary, indent=1) + "\n" if args.json else _said(summary, args.out))
