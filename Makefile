@@ -1,0 +1,64 @@
+# Crosscurrent: 'make' alone shows what there is.
+#   ARGS="..." goes to the verb:  make demo ARGS="--rate 600 --no-browser"
+#   PYTHON=... chooses the interpreter; else the first fitting of python3.13, 3.12, 3.11, python3.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/crosscurrent
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock
+ARGS ?=
+CITY ?= cities/riverton/city.yaml
+
+.PHONY: help demo up test check bench pictures lock clean distclean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+$(BIN)/python:
+	@python=$$(scripts/python.sh) && echo "making $(VENV) with $$python" && $$python -m venv $(VENV)
+
+$(VENV)/plain.stamp: pyproject.toml requirements.lock | $(BIN)/python
+	@echo "installing crosscurrent and what it needs into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml requirements.lock | $(BIN)/python
+	@echo "installing crosscurrent, what it needs and the tools for tests into $(VENV)"
+	@$(PIP) --editable ".[dev]"
+	@touch $@ $(VENV)/plain.stamp
+
+demo: $(VENV)/plain.stamp ## Play a storm day of the demo city and watch it
+	@$(BIN)/crosscurrent demo $(ARGS)
+
+up: $(VENV)/plain.stamp ## Watch a city (CITY=city.yaml) with sensors over MQTT
+	@$(BIN)/crosscurrent up --city $(CITY) $(ARGS)
+
+test: $(VENV)/dev.stamp ## Run all tests, with real servers (ARGS="-k storm" for some)
+	@scripts/servers.sh
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; to format: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@PYTHONPATH=. $(BIN)/lint-imports
+	@$(BIN)/python -m schemas.export --check
+
+bench: $(VENV)/dev.stamp ## Measure: each number beside a bare loop
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+
+pictures: $(VENV)/dev.stamp ## Take the pictures of the console for the docs
+	@scripts/servers.sh
+	@PYTHONPATH=. $(BIN)/python scripts/pictures.py
+
+lock: ## Choose and pin the versions that we test with
+	@scripts/lock.sh
+
+clean: ## Remove what builds and tests left
+	@rm -rf build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the virtual environment and cached servers too
+	@rm -rf $(VENV) $(CACHE)

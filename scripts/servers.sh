@@ -1,0 +1,41 @@
+#!/bin/sh
+# Provide what the tests need and pip can't bring: mosquitto (a broker that is not ours) and Chromium
+# (which reads the console's pages). Both are Debian packages; what is there already stays untouched.
+set -eu
+
+missing=""
+command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
+command -v chromium >/dev/null || missing="$missing chromium"
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    as_root=""
+elif sudo -n true 2>/dev/null; then
+    as_root="sudo -n"
+else
+    as_root=none
+fi
+if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
+    echo "crosscurrent: the tests need$missing; install them (Debian, Ubuntu: apt-get install$missing) and try again" >&2
+    exit 1
+fi
+
+# Debian starts mosquitto as a service on port 1883 as soon as it is installed. The tests start their own
+# on free ports, so while we install, services stay down, and this one stays off after the next boot.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    trap '$as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
+fi
+echo "crosscurrent: installing$missing for the tests"
+$as_root apt-get -qq update
+# shellcheck disable=SC2086  # a list of package names
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
+case "$missing" in
+*mosquitto*)
+    if command -v systemctl >/dev/null; then
+        $as_root systemctl disable mosquitto.service >/dev/null 2>&1 || true # no systemd at work: nothing to turn off
+    fi
+    ;;
+esac
