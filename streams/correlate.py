@@ -180,7 +180,7 @@ class Correlator:
                 continue
             for (node, _), way in self._network.expected_of(episode.node).items():
                 end = episode.onset + way.lag_max
-                if node.asset in shown or end <= latest or not self._network.watched(node):
+                if node.asset in shown or end <= latest:
                     continue
                 start = max(episode.onset + way.lag_min, latest)
                 missed[node] = missed.get(node, 1.0) * (1 - way.strength)

@@ -33,7 +33,6 @@ HELD_MAX = 100
 """Readings of one asset that wait for the judgement on its clock; more are flagged at once."""
 FLAGGED_MIN = 3
 """Flagged readings in a row before a clock is called ahead."""
-TRIM_EVERY = 32
 
 
 @dataclass(slots=True)
@@ -112,8 +111,7 @@ class Detector:
             return ()
         if at > track.last_at:
             marks = track.append(at, value, quality)
-            if not len(track.kept) % TRIM_EVERY:
-                track.forget(now - self._lateness)
+            track.forget(now - self._lateness)
             if self._silence.silent:
                 self._silence.hear(track.spec.sensor, at)
             else:

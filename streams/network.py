@@ -54,7 +54,7 @@ class Network:
     def __init__(self, city: City, causes: Causes, vocabulary: Vocabulary) -> None:
         self.city = city
         self.causes = causes
-        self._watched: dict[Node, list[str]] = defaultdict(list)
+        self._watched: dict[Node, set[str]] = defaultdict(set)
         self.every: dict[Node, int] = {}
         self.told_after: dict[Node, int] = {}
         """How long a condition must hold before a sensor tells it: its on-delay and one report."""
@@ -62,7 +62,7 @@ class Network:
             for level in LEVELS:
                 if getattr(sensor.limits, level) is not None:
                     node = Node(sensor.asset, base(vocabulary.condition(sensor.quantity, level)))
-                    self._watched[node].append(sensor.id)
+                    self._watched[node].add(sensor.id)
                     every = round(sensor.every * SECOND)
                     delay = round(sensor.on_delay * SECOND) + every
                     self.every[node] = min(every, self.every.get(node, every))
@@ -74,7 +74,8 @@ class Network:
 
     def watched(self, node: Node) -> bool:
         """Whether a sensor that can be trusted now would show this."""
-        return any(sensor not in self._blind for sensor in self._watched.get(node, ()))
+        sensors = self._watched.get(node)
+        return sensors is not None and not self._blind.issuperset(sensors)
 
     def trust_all_but(self, blind: set[str]) -> None:
         """These sensors say nothing now: missing, frozen, bad, or with a wrong clock."""
@@ -108,9 +109,10 @@ class Network:
         return self._effects[node]
 
     def expected_of(self, node: Node) -> Cone:
-        """What this may bring in the end, watched or not."""
+        """What this may bring in the end that some sensor would show."""
         if node not in self._hopes:
-            self._hopes[node] = self._search(node, back=False, through_watched=True)
+            cone = self._search(node, back=False, through_watched=True)
+            self._hopes[node] = {key: way for key, way in cone.items() if key[0] in self._watched}
         return self._hopes[node]
 
     def _search(self, start: Node, *, back: bool, through_watched: bool) -> Cone:

@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 from streams.watch import Mark, Open, Spec, Watch, step
 
 
+TRIM_MIN = 64
+
+
 class Kept(NamedTuple):
     """One reading, with what was known after it."""
 
@@ -40,13 +43,14 @@ class Change(NamedTuple):
 class Track:
     """The recent past of one sensor."""
 
-    __slots__ = ("base", "kept", "last_at", "spec")
+    __slots__ = ("_trim_at", "base", "kept", "last_at", "spec")
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.base = Watch()
         self.kept: list[Kept] = []
         self.last_at = -1
+        self._trim_at = TRIM_MIN
 
     def append(self, at: int, value: float, quality: int) -> tuple[Mark, ...]:
         """Take the newest reading; its marks are new."""
@@ -57,12 +61,18 @@ class Track:
         return marks
 
     def forget(self, before: int) -> None:
-        """Let go of readings older than ``before``: nothing so late is taken any more."""
+        """Let go of readings older than ``before``: nothing so late is taken any more.
+
+        Now and then, when many have gathered: at most twice what must be kept is.
+        """
         kept = self.kept
+        if len(kept) < self._trim_at:
+            return
         gone = bisect_left(kept, before, key=_at)
         if gone:
             self.base = kept[gone - 1].watch
             del kept[:gone]
+        self._trim_at = max(TRIM_MIN, 2 * len(kept))
 
     def insert(self, at: int, value: float, quality: int) -> list[Change] | None:
         """Put a late reading in its place; None when it repeats one that is there.

@@ -54,6 +54,8 @@ class Spec(NamedTuple):
     lows: tuple[Check, ...]
     highs: tuple[Check, ...]
     severities: dict[str, Severity]
+    worse: dict[str, str]
+    """By condition of a milder level: the condition of the worse one on its side."""
 
 
 class Open(NamedTuple):
@@ -117,6 +119,7 @@ def prepare(sensor: Sensor, utility: str, vocabulary: Vocabulary) -> Spec:
         lows=lows,
         highs=highs,
         severities={c.condition: c.severity for c in (*lows, *highs)},
+        worse={side[1].condition: side[0].condition for side in (lows, highs) if len(side) > 1},
     )
 
 
@@ -146,8 +149,21 @@ def step(spec: Spec, watch: Watch, at: int, value: float, quality: int) -> tuple
     shown = _shown(spec, watch, at, value)
     if run >= FROZEN_RUN_MIN and value != 0 and not shown and _frozen(run, pairs, equal):
         shown["frozen"] = run_since
-    underway, marks = _advance(spec, underway, shown, at)
+    marks = NO_MARKS
+    if not _steady(spec, underway, shown):
+        underway, marks = _advance(spec, underway, shown, at)
     return Watch(at, value, underway, run, run_since, pairs, equal), marks
+
+
+def _steady(spec: Spec, underway: tuple[Open, ...], shown: dict[str, int]) -> bool:
+    """Whether all under way simply goes on: the usual case in a long alarm."""
+    if len(underway) != len(shown):
+        return False
+    told = {o.condition for o in underway if o.told}
+    return all(
+        o.condition in shown and o.back_since is None and (o.told or spec.worse.get(o.condition) in told)
+        for o in underway
+    )
 
 
 def _step_bad(spec: Spec, watch: Watch, at: int) -> tuple[Watch, tuple[Mark, ...]]:
@@ -229,10 +245,6 @@ def _most_severe(spec: Spec, after: list[Open], known: dict[str, Open]) -> list[
     first, both stand.
     """
     told = {o.condition for o in after if o.told}
-    hushed: set[str] = set()
-    for side in (spec.lows, spec.highs):
-        for worse, milder in itertools.pairwise(side):
-            if worse.condition in told:
-                hushed.add(milder.condition)
+    hushed = {milder for milder, worse in spec.worse.items() if worse in told}
     hushed -= {c for c, o in known.items() if o.told}
     return [o._replace(told=False) if o.condition in hushed else o for o in after]
