@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from streams.watch import Mark, Open, Spec, Watch, step
 
-
 TRIM_MIN = 64
 
 

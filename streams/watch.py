@@ -8,7 +8,6 @@ stretch of readings can be kept, and a late reading is put in its place by foldi
 The life of an alarm follows ISA-18.2: limits with on-delay, off-delay and deadband.
 """
 
-import itertools
 import math
 from typing import NamedTuple
 
