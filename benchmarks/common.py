@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 def flags(summary: str) -> argparse.Namespace:
     """The flags of the command line: ``quick`` and ``json``."""
     parser = argparse.ArgumentParser(description=summary)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, under 45 seconds")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, in under 45 seconds")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     return parser.parse_args()
 

@@ -337,6 +337,12 @@ def test_broken_lines_are_named_by_number(day: Day, capsys: pytest.CaptureFixtur
     assert len(said) == 3
 
 
+ENDS_FIRST = (
+    '{"incidents": [{"id": "a", "cause": {"asset": "f", "kind": "trip", '
+    '"start": "2025-06-04T02:00:00Z", "end": "2025-06-04T01:00:00Z"}}]}'
+)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -344,8 +350,7 @@ def test_broken_lines_are_named_by_number(day: Day, capsys: pytest.CaptureFixtur
         ("{}", "incidents: Field required"),
         ('{"incidents": [{"id": "a"}]}', "incidents.0.cause: Field required"),
         (
-            '{"incidents": [{"id": "a", "cause": {"asset": "f", "kind": "trip", '
-            '"start": "2025-06-04T02:00:00Z", "end": "2025-06-04T01:00:00Z"}}]}',
+            ENDS_FIRST,
             "incidents.0.cause: Value error, the cause at 'f' ends before it starts",
         ),
     ],
