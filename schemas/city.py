@@ -46,13 +46,24 @@ ACYCLIC = frozenset({Relation.CARRIES, Relation.SERVES})
 LEVELS = ("low_low", "low", "high", "high_high")
 
 
-def _known_zone(name: str) -> str:
+def known_zone(name: str) -> str:
+    """The name itself. Raises ValueError where it is no IANA time zone."""
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise ValueError(f"time zone {name!r} is unknown; expected an IANA name such as Europe/Paris") from error
+        raise ValueError(
+            f"time zone {name!r} is unknown; expected an IANA name such as Europe/Paris"
+        ) from error
     return name
 
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+"""A finite number; ``true`` and ``"5"`` are none."""
+
+Seconds = Annotated[Number, Field(ge=0)]
+
+Properties = Mapping[str, Number | str | bool]
+"""Physical facts of an asset or a link, with the unit in the name: ``volume_m3``."""
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 """Ids travel in MQTT topics and Influx tags: letters, digits, dot, dash, underscore."""
@@ -69,10 +80,12 @@ class Asset(_Part):
     utility: Utility
     kind: Identifier
     zone: Identifier
-    position: tuple[Annotated[float, Field(ge=-90, le=90)], Annotated[float, Field(ge=-180, le=180)]] | None = None
+    position: (
+        tuple[Annotated[Number, Field(ge=-90, le=90)], Annotated[Number, Field(ge=-180, le=180)]] | None
+    ) = None
     """Latitude, longitude in degrees."""
     name: str | None = None
-    properties: Mapping[str, float | str | bool] = {}
+    properties: Properties = {}
 
     @property
     def title(self) -> str:
@@ -89,17 +102,17 @@ class Link(_Part):
     target: Identifier = Field(alias="to")
     relation: Relation
     name: str | None = None
-    properties: Mapping[str, float | str | bool] = {}
+    properties: Properties = {}
 
 
 class Limits(_Part):
     """Limits of one sensor, in its unit; ``rate`` is the largest change in a minute."""
 
-    low_low: float | None = None
-    low: float | None = None
-    high: float | None = None
-    high_high: float | None = None
-    rate: Annotated[float, Field(gt=0)] | None = None
+    low_low: Number | None = None
+    low: Number | None = None
+    high: Number | None = None
+    high_high: Number | None = None
+    rate: Annotated[Number, Field(gt=0)] | None = None
 
 
 class Sensor(_Part):
@@ -108,12 +121,12 @@ class Sensor(_Part):
     asset: Identifier
     quantity: Identifier
     unit: str
-    every: Annotated[float, Field(gt=0)]
+    every: Annotated[Number, Field(gt=0)]
     limits: Limits = Limits()
-    on_delay: Annotated[float, Field(ge=0)] = 0
-    off_delay: Annotated[float, Field(ge=0)] | None = None
+    on_delay: Seconds = 0
+    off_delay: Seconds | None = None
     """How long the value must be back before the alarm clears; on_delay where not given."""
-    deadband: Annotated[float, Field(ge=0)] = 0
+    deadband: Annotated[Number, Field(ge=0)] = 0
 
     @property
     def id(self) -> str:
@@ -127,7 +140,7 @@ class City(_Part):
     model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
 
     city: Identifier
-    timezone: Annotated[str, AfterValidator(_known_zone)]
+    timezone: Annotated[str, AfterValidator(known_zone)]
     assets: tuple[Asset, ...]
     links: tuple[Link, ...] = ()
     sensors: tuple[Sensor, ...] = ()

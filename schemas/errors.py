@@ -1,8 +1,8 @@
 """The two families of errors: ours to stop for, and theirs to count.
 
-    CrosscurrentError
-      BadConfig   a file or setting of ours is wrong: nothing starts, every fault is listed
-      BadPayload  somebody's message is wrong: it goes to the dead letters, the stream goes on
+CrosscurrentError
+  BadConfig   a file or setting of ours is wrong: nothing starts, every fault is listed
+  BadPayload  somebody's message is wrong: it goes to the dead letters, the stream goes on
 """
 
 from collections.abc import Sequence
