@@ -4,10 +4,11 @@ In:  assets, links and sensors as far as they could be read, the vocabulary, and
 Out: faults (check) and notes (notes).
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Generic, TypeVar
+from itertools import pairwise
+from typing import Generic, TypeGuard, TypeVar
 
 from schemas.city import ACYCLIC, LEVELS, Asset, Link, Relation, Sensor
 from schemas.errors import Fault
@@ -45,7 +46,8 @@ def check(parts: Parts, vocabulary: Vocabulary, document: Document) -> Iterator[
     names = {index: item["id"] for index, item in enumerate(parts.assets.raw) if _has_id(item)}
     yield from _twice(document, "assets", ("id",), names, "asset id {!r}")
     known = _Names(names.values())
-    yield from _links(parts.links.read, known, document)
+    yield from _unknown_assets(parts, known, document)
+    yield from _links(parts.links.read, document)
     yield from _cycles(parts.links.read, document)
     sensors = parts.sensors.read
     ids = {index: sensor.id for index, sensor in sensors.items()}
@@ -54,10 +56,6 @@ def check(parts: Parts, vocabulary: Vocabulary, document: Document) -> Iterator[
     for index, sensor in sensors.items():
         path = ("sensors", index)
         subject = f"sensor {sensor.id!r}: "
-        if sensor.asset not in known:
-            yield document.fault(
-                (*path, "asset"), f"{subject}no asset {sensor.asset!r}{known.hint(sensor.asset)}"
-            )
         if found := problem(sensor.unit, sensor.quantity):
             yield document.fault((*path, "unit"), f"{subject}{found}")
         for where, message in _limits(sensor):
@@ -99,12 +97,12 @@ class _Names:
         return self._hints[name]
 
 
-def _has_id(item: object) -> bool:
+def _has_id(item: object) -> TypeGuard[dict[str, str]]:
     return isinstance(item, dict) and isinstance(item.get("id"), str)
 
 
 def _twice(
-    document: Document, name: str, where: Path, ids: dict[int, Hashable], words: str
+    document: Document, name: str, where: Path, ids: Mapping[int, Hashable], words: str
 ) -> Iterator[Fault]:
     """Faults at the second and later of equal ids."""
     first: dict[Hashable, int] = {}
@@ -115,14 +113,25 @@ def _twice(
             yield document.fault((name, index, *where), text)
 
 
-def _links(links: dict[int, Link], known: _Names, document: Document) -> Iterator[Fault]:
+def _unknown_assets(parts: Parts, known: _Names, document: Document) -> Iterator[Fault]:
+    """Links and sensors at assets that are not there; also where they have other faults."""
+    for name, raw, fields in (
+        ("links", parts.links.raw, ("from", "to")),
+        ("sensors", parts.sensors.raw, ("asset",)),
+    ):
+        for index, item in enumerate(raw):
+            for field_name in fields:
+                asset = item.get(field_name) if isinstance(item, dict) else None
+                if isinstance(asset, str) and asset not in known:
+                    text = f"{subject_of(name, index, item)}no asset {asset!r}{known.hint(asset)}"
+                    yield document.fault((name, index, field_name), text)
+
+
+def _links(links: dict[int, Link], document: Document) -> Iterator[Fault]:
     for index, link in links.items():
-        path, subject = ("links", index), f"link {link.source!r} to {link.target!r}: "
         if link.source == link.target:
-            yield document.fault((*path, "to"), f"{subject}an asset can't be linked to itself")
-        for end, name in (("from", link.source), ("to", link.target)):
-            if name not in known:
-                yield document.fault((*path, end), f"{subject}no asset {name!r}{known.hint(name)}")
+            subject = f"link {link.source!r} to {link.target!r}: "
+            yield document.fault(("links", index, "to"), f"{subject}an asset can't be linked to itself")
     triples = {index: (link.source, link.relation.value, link.target) for index, link in links.items()}
     yield from _twice(document, "links", (), triples, "link {0[0]!r} {0[1]} {0[2]!r}")
 
@@ -184,7 +193,7 @@ def _limits(sensor: Sensor) -> Iterator[tuple[Path, str]]:
     levels = [(level, getattr(sensor.limits, level)) for level in LEVELS]
     given = [(level, value) for level, value in levels if value is not None]
     in_order = True
-    for (below, low), (above, high) in zip(given, given[1:], strict=False):
+    for (below, low), (above, high) in pairwise(given):
         if low >= high:
             in_order = False
             text = f"limits in the wrong order: {below} {low:g} must be under {above} {high:g}"
@@ -194,3 +203,16 @@ def _limits(sensor: Sensor) -> Iterator[tuple[Path, str]]:
     if in_order and lows and highs and sensor.deadband >= highs[0] - lows[-1]:
         gap = f"{lows[-1]:g} to {highs[0]:g}"
         yield ("deadband",), f"deadband {sensor.deadband:g} leaves no room between the limits {gap}"
+
+
+def subject_of(name: str, index: int, value: object) -> str:
+    """What people would call this part: ``asset 'pump-3': ``, or its number where it names nothing."""
+    fields = value if isinstance(value, dict) else {}
+    match name, fields:
+        case "assets", {"id": str(asset)}:
+            return f"asset {asset!r}: "
+        case "links", {"from": str(source), "to": str(target)}:
+            return f"link {source!r} to {target!r}: "
+        case "sensors", {"asset": str(asset), "quantity": str(quantity)}:
+            return f"sensor '{asset}/{quantity}': "
+    return f"{name.removesuffix('s')} number {index + 1}: "

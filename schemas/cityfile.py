@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from schemas.city import Asset, City, Identifier, Link, Sensor, known_zone
-from schemas.citychecks import Items, Parts, check, notes
+from schemas.citychecks import Items, Parts, check, notes, subject_of
 from schemas.errors import BadConfig, Fault
 from schemas.vocabulary import Vocabulary, load_vocabulary
 from schemas.wording import validate
@@ -100,20 +100,7 @@ def _items(model: type[Part], name: str, document: Document, faults: list[Fault]
     raw = document.data.get(name)
     found: Items[Part] = Items(raw if isinstance(raw, list) else [])
     for index, value in enumerate(found.raw):
-        part = validate(model, value, (name, index), document, faults, _subject(name, index, value))
+        part = validate(model, value, (name, index), document, faults, subject_of(name, index, value))
         if part is not None:
             found.read[index] = part
     return found
-
-
-def _subject(name: str, index: int, value: object) -> str:
-    """What people would call this part: ``asset 'pump-3': ``, or its number where it names nothing."""
-    fields = value if isinstance(value, dict) else {}
-    match name, fields:
-        case "assets", {"id": str(asset)}:
-            return f"asset {asset!r}: "
-        case "links", {"from": str(source), "to": str(target)}:
-            return f"link {source!r} to {target!r}: "
-        case "sensors", {"asset": str(asset), "quantity": str(quantity)}:
-            return f"sensor '{asset}/{quantity}': "
-    return f"{name.removesuffix('s')} number {index + 1}: "

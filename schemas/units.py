@@ -5,7 +5,8 @@ In:  two unit texts (``m3/h``, ``L/s``) and the quantity. Out: a function from f
 
 The library is pint: it knows compound units, prefixes and offsets (degF to degC), which a table of factors
 gets wrong sooner or later. It takes most of a second to load, so it is loaded at the first question, and
-``cityfile`` asks none about a quantity's usual unit. What pint reads differently from a control room is in ``DEFINITIONS``.
+``cityfile`` asks none about a quantity's usual unit. What pint reads differently from a control room is in
+``DEFINITIONS``.
 """
 
 import difflib
@@ -93,11 +94,11 @@ def _registry() -> "pint.UnitRegistry[float]":
         registry.define(definition)
     weight = registry("1000 kg/m**3") * registry("9.80665 m/s**2")
 
-    def push(_registry: object, height: Any, **_: object) -> Any:
-        return height * weight
+    def push(ureg: Any, value: Any, **_: Any) -> Any:  # noqa: ARG001 - pint passes it by this name
+        return value * weight
 
-    def rise(_registry: object, pressure: Any, **_: object) -> Any:
-        return pressure / weight
+    def rise(ureg: Any, value: Any, **_: Any) -> Any:  # noqa: ARG001
+        return value / weight
 
     column = pint.Context("water_column")
     column.add_transformation("[length]", "[pressure]", push)

@@ -53,7 +53,7 @@ class Vocabulary(_Part):
         return word.unit if word else None
 
     def condition(self, quantity: str, level: str) -> str:
-        """What it is called when ``quantity`` passes its limit ``level``: ``voltage``, ``low_low`` is dead."""
+        """What passing a limit means: ``voltage`` under ``low_low`` is ``dead``."""
         word = self.quantities.get(quantity)
         named = {str(key): condition for key, condition in word.conditions.items()} if word else {}
         return named.get(level, f"{quantity}_{level}")
@@ -83,7 +83,7 @@ class Vocabulary(_Part):
 
 
 def load_vocabulary(beside: Path | None = None) -> Vocabulary:
-    """Our words, with those of the ``vocabulary.yaml`` that stands beside the file (or in the folder) ``beside``.
+    """Our words, with those of a ``vocabulary.yaml`` beside the file (or in the folder) ``beside``.
 
     Raises BadConfig with every fault of that file.
     """

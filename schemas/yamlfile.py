@@ -59,7 +59,10 @@ class _Open:
 
 
 class Document:
-    """A file as read. ``data`` is its content, None where it is empty or broken; ``faults`` what the reading found."""
+    """A file as read.
+
+    ``data`` is its content, None where it is empty or broken; ``faults`` what the reading found.
+    """
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
@@ -82,7 +85,7 @@ class Document:
             self._add(place, f"not readable as YAML: the character {error.character!r} is not allowed")
 
     def fault(self, path: Sequence[str | int], message: str, *, at_key: bool = False) -> Fault:
-        """A fault at the value (or key) that ``path`` leads to, or at the nearest place on the way that exists."""
+        """A fault at the value (or key) that ``path`` leads to, or at the nearest place on the way."""
         line, column = self._place(path, at_key)
         return Fault(self.file, line + 1, column + 1, message)
 
@@ -127,41 +130,42 @@ class Document:
         stack: list[_Open] = []
         root: list[Any] = []
         while not isinstance(event := next_event(), yaml.StreamEndEvent):
-            kind = type(event)
             place = (event.start_mark.line, event.start_mark.column)
-            if kind is yaml.ScalarEvent:
-                if stack and _wants_key(stack[-1]):
-                    self._take_key(stack[-1], event.value, place)
-                    continue
-                value = _scalar(event, place)
-                if event.anchor:
-                    anchors[event.anchor] = value
-            elif kind is yaml.AliasEvent:
-                if event.anchor not in anchors:
-                    raise _Broken(place, f"*{event.anchor} is used before &{event.anchor} is complete")
-                value = anchors[event.anchor]
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                _refuse_tag(event, place)
-                if len(stack) == DEPTH_MAX:
-                    raise _Broken(place, f"nested deeper than {DEPTH_MAX} levels")
-                stack.append(_Open({} if kind is yaml.MappingStartEvent else [], place, event.anchor))
-                continue
-            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                done = stack.pop()
-                value, place = done.container, done.place
-                self._containers[id(value)] = done
-                if done.anchor:
-                    anchors[done.anchor] = value
-            elif kind is yaml.DocumentStartEvent and root:
+            if isinstance(event, yaml.DocumentStartEvent) and root:
                 raise _Broken(place, "a second document starts here; expected one in a file")
-            else:
+            if isinstance(event, yaml.CollectionStartEvent):
+                stack.append(_opened(event, place, len(stack)))
                 continue
+            if isinstance(event, yaml.ScalarEvent) and stack and _wants_key(stack[-1]):
+                self._take_key(stack[-1], event.value, place)
+                continue
+            if isinstance(event, yaml.CollectionEndEvent):
+                place = stack[-1].place
+            elif not isinstance(event, yaml.NodeEvent):
+                continue
+            value = self._complete(event, place, stack, anchors)
             if stack:
                 self._put(stack[-1], value, place)
             else:
                 root.append(value)
                 self._root = place
         return root[0] if root else None
+
+    def _complete(self, event: Any, place: Place, stack: list[_Open], anchors: dict[str, Any]) -> Any:
+        """The value that this event completes: a scalar, an alias, or the innermost container."""
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                raise _Broken(place, f"*{event.anchor} is used before &{event.anchor} is complete")
+            return anchors[event.anchor]
+        if isinstance(event, yaml.ScalarEvent):
+            value, anchor = _scalar(event, place), event.anchor
+        else:
+            done = stack.pop()
+            self._containers[id(done.container)] = done
+            value, anchor = done.container, done.anchor
+        if anchor:
+            anchors[anchor] = value
+        return value
 
     def _take_key(self, opened: _Open, key: str, place: Place) -> None:
         opened.key = key
@@ -201,6 +205,13 @@ def read(path: Path) -> Document:
         before = raw[: error.start]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
         raise BadConfig([Fault(str(path), line, column, "not UTF-8 text; save the file as UTF-8")]) from error
+
+
+def _opened(event: Any, place: Place, depth: int) -> _Open:
+    _refuse_tag(event, place)
+    if depth == DEPTH_MAX:
+        raise _Broken(place, f"nested deeper than {DEPTH_MAX} levels")
+    return _Open({} if isinstance(event, yaml.MappingStartEvent) else [], place, event.anchor)
 
 
 def _wants_key(opened: _Open) -> bool:
