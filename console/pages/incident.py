@@ -1,0 +1,125 @@
+"""An incident: what happened and why, the chain on one time axis, its readings, what comes next."""
+
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+from nicegui import ui
+
+from console import fragments, markup, views, wording
+from console.frame import every_second, html, page, put
+from console.live import Live, Snapshot
+from console.pages.asset import SensorChart
+from schemas.alarms import Alarm
+from schemas.city import City
+from schemas.incidents import IncidentRevision
+from schemas.notifications import Notification
+from schemas.times import HOUR
+
+CHARTS_MAX = 12
+
+
+def show(live: Live, id: str) -> None:
+    """The page of one incident; an id that was replaced leads to the new one."""
+    revisions = live.store.incident(id)
+    if not revisions:
+        with page(live, "Unknown incident", "incident"), ui.element("section").classes("sheet"):
+            html(
+                Markup("<h1>Unknown incident</h1><p>There is no incident <b>{}</b> in the store.</p>").format(
+                    id
+                )
+            )
+        return
+    if revisions[-1].id != id:
+        ui.navigate.to(f"/incident/{revisions[-1].id}")
+        return
+    with page(live, revisions[-1].summary[:60], "incident"):
+        _build(live, revisions)
+
+
+def _build(live: Live, revisions: list[IncidentRevision]) -> None:
+    zone = ZoneInfo(live.city.timezone)
+    id = revisions[-1].id
+    with ui.element("article").classes("sheet"):
+        head = html(Markup(""), tag="header", classes="incident-head")
+        with ui.element("div").classes("columns"):
+            with ui.element("div").classes("main-column"):
+                html(Markup("<h2>What led to what</h2>"))
+                chain = html(Markup(""))
+                html(Markup("<h2>Readings</h2>"))
+                plots = Plots(ui.element("div").classes("plot-grid"))
+            with ui.element("div").classes("side-column"):
+                html(Markup("<h2>Causes considered</h2>"))
+                causes = html(Markup(""))
+                html(Markup("<h2>Told to people</h2>"))
+                told = html(Markup(""))
+                html(Markup("<h2>How the view of it changed</h2>"))
+                changes = html(Markup(""))
+
+    def look(snapshot: Snapshot) -> None:
+        found = live.store.incident(id)
+        newest = found[-1]
+        if newest.id != id:
+            ui.navigate.to(f"/incident/{newest.id}")
+            return
+        put(head, _head(newest, live.city, snapshot.now, zone))
+        put(chain, fragments.timeline(newest, live.city, snapshot.now, zone))
+        put(causes, fragments.causes([newest.root, *newest.alternatives], live.city, zone))
+        put(changes, fragments.history(views.history(found, live.city)))
+        put(told, _told(live.store.notifications(id), zone))
+        alarms = live.store.alarms(newest.opened - HOUR)
+        plots.extend(live, newest, alarms)
+        plots.draw(newest, snapshot.now)
+
+    look(live.snapshot)
+    every_second(live, look)
+
+
+def _head(incident: IncidentRevision, city: City, now: int, zone: ZoneInfo) -> Markup:
+    card = views.card(incident, city, now)
+    return Markup(
+        '<p class="over">{}<span class="state {state}">{state}</span><span class="num">{}<span class="sep">·</span>{}</span>'
+        '<span class="chips">{}</span></p><h1>{}</h1>'
+    ).format(
+        markup.severity(incident.severity),
+        f"{wording.day(incident.opened, zone)}, {wording.clock(incident.opened, zone)}"
+        + (f" to {wording.clock(incident.closed, zone)}" if incident.closed else ""),
+        card.lasted,
+        markup.chips(card.utilities),
+        incident.summary,
+        state="open" if card.open else "closed",
+    )
+
+
+def _told(notifications: list[Notification], zone: ZoneInfo) -> Markup:
+    if not notifications:
+        return Markup('<p class="empty">Nobody was told.</p>')
+    return Markup('<ol class="history">{}</ol>').format(
+        fragments.join(
+            Markup(
+                '<li><span class="num when">{}</span><div><b>{} to {}</b><small>{}</small></div></li>'
+            ).format(wording.clock(sent.at, zone), sent.kind, sent.to, sent.reason)
+            for sent in reversed(notifications)
+        )
+    )
+
+
+class Plots:
+    """The charts of the members' sensors, in the order of their onsets; grows with the incident."""
+
+    def __init__(self, parent: ui.element) -> None:
+        self._parent = parent
+        self._charts: dict[str, SensorChart] = {}
+
+    def extend(self, live: Live, incident: IncidentRevision, alarms: list[Alarm]) -> None:
+        """Add charts for sensors that joined."""
+        for sensor in views.member_sensors(incident, alarms, live.city)[:CHARTS_MAX]:
+            if sensor not in self._charts and len(self._charts) < CHARTS_MAX:
+                with self._parent:
+                    self._charts[sensor] = SensorChart(live, live.city.sensor_by_id[sensor], titled=True)
+
+    def draw(self, incident: IncidentRevision, now: int) -> None:
+        """Draw what is new, all on the incident's own span of time."""
+        start, end = views.span(incident, now)
+        for sensor, chart in self._charts.items():
+            spans = [(member.since, member.until) for member in views.onsets(incident, sensor)]
+            chart.draw(start, end, spans)
