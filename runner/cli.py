@@ -12,7 +12,6 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Protocol, cast
 
 from runner import VERSION
@@ -71,7 +70,10 @@ def main(argv: Sequence[str] | None = None, console: str = "console.app") -> int
 def _verb(name: str, arguments: Sequence[str], console: str) -> int:
     verb = _load(name)
     parser = argparse.ArgumentParser(
-        prog=f"crosscurrent {name}", description=verb.SUMMARY, allow_abbrev=False
+        prog=f"crosscurrent {name}",
+        description=verb.SUMMARY,
+        epilog="'crosscurrent --help' lists the exit statuses.",
+        allow_abbrev=False,
     )
     verb.add_arguments(parser)
     try:
@@ -108,9 +110,7 @@ def _top(arguments: Sequence[str]) -> int:
 
 
 def _help() -> str:
-    verbs = "\n".join(
-        f"  {name:<8} {_load(name).SUMMARY}" for name in VERBS if find_spec(f"runner.verbs.{name}")
-    )
+    verbs = "\n".join(f"  {name:<8} {_load(name).SUMMARY}" for name in VERBS)
     statuses = "\n".join(f"  {status:<8} {meaning}" for status, meaning in STATUSES.items())
     return (
         "usage: crosscurrent VERB [ARGUMENTS]\n"
