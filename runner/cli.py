@@ -10,6 +10,7 @@ import argparse
 import difflib
 import importlib
 import os
+import select
 import sys
 from collections.abc import Sequence
 from typing import Protocol, cast
@@ -113,8 +114,7 @@ def _help() -> str:
     verbs = "\n".join(f"  {name:<8} {_load(name).SUMMARY}" for name in VERBS)
     statuses = "\n".join(f"  {status:<8} {meaning}" for status, meaning in STATUSES.items())
     return (
-        "usage: crosscurrent VERB [ARGUMENTS]\n"
-        "       crosscurrent VERB --help | --help | --version\n\n"
+        "usage: crosscurrent VERB [ARGUMENTS] | --help | --version\n\n"
         "Watches a city's utilities in one stream and says which alarms are one incident, and why.\n\n"
         f"verbs:\n{verbs}\n\nexit statuses:\n{statuses}"
     )
@@ -134,9 +134,10 @@ def _report(name: str, error: Exception) -> int:
 
 def _reader_left() -> bool:
     """Whether it is our own stdout that broke; if so, what is left to print goes nowhere."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    stdout = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(stdout, select.POLLOUT)
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stdout)
+    return True

@@ -97,7 +97,7 @@ def _registry() -> "pint.UnitRegistry[float]":
     def push(ureg: Any, value: Any, **_: Any) -> Any:  # noqa: ARG001 - pint passes it by this name
         return value * weight
 
-    def rise(ureg: Any, value: Any, **_: Any) -> Any:  # noqa: ARG001
+    def rise(ureg: Any, value: Any, **_: Any) -> Any:  # noqa: ARG001 - as above
         return value / weight
 
     column = pint.Context("water_column")

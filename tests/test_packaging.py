@@ -107,7 +107,7 @@ def test_every_verb_starts_where_it_is_installed(site: Path, tmp_path: Path, ver
 
 
 def test_an_installed_replay_thinks_with_our_packages(site: Path, tmp_path: Path) -> None:
-    """The rules, the vocabulary and the demo city travel with the wheel, and the foreign package stays out."""
+    """The rules, the vocabulary and the demo city travel along; the foreign package stays out."""
     riverton = site / "_crosscurrent" / "cities" / "riverton"
     with gzip.open(riverton / "quiet-day.jsonl.gz", "rt", encoding="utf-8") as lines:
         (tmp_path / "minutes.jsonl").write_text("".join(next(lines) for _ in range(200)))
