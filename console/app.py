@@ -1,10 +1,11 @@
 """Serve the console: one local web server, until Ctrl-C or until it is told to stop.
 
 In:  the running system, an address. Out: web pages.
-Promises: nothing is loaded from anywhere else, and the browser is told to refuse it (Content-Security-Policy);
-a page of another site can't read it (the Host and Origin of each request are checked); it only reads.
+Promises: nothing is loaded from anywhere else, and the browser is told to refuse it; a page
+of another site can't read it (the Host and Origin of each request are checked); it only reads.
 """
 
+import socket
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -21,8 +22,9 @@ from console.pages import asset, city, data, incident
 
 STATIC = Path(__file__).parent / "static"
 FAVICON = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#3e9bdc" stroke-width="2.6" '
-    'stroke-linecap="round"><path d="M2 8c4 0 4 4 8 4s4-4 12-4"/><path d="M2 16c4 0 4-4 8-4s4 4 12 4"/></svg>'
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#3e9bdc" '
+    'stroke-width="2.6" stroke-linecap="round"><path d="M2 8c4 0 4 4 8 4s4-4 12-4"/>'
+    '<path d="M2 16c4 0 4-4 8-4s4 4 12 4"/></svg>'
 )
 STOP_SECONDS = 1
 """How long open pages may take to say goodbye."""
@@ -74,13 +76,13 @@ def _routes(system: System) -> None:
     def _city() -> None:
         city.show(live, layout)
 
-    @ui.page("/incident/{id}")
-    def _incident(id: str) -> None:
-        incident.show(live, id)
+    @ui.page("/incident/{incident_id}")
+    def _incident(incident_id: str) -> None:
+        incident.show(live, incident_id)
 
-    @ui.page("/asset/{id}")
-    def _asset(id: str) -> None:
-        asset.show(live, id)
+    @ui.page("/asset/{asset_id}")
+    def _asset(asset_id: str) -> None:
+        asset.show(live, asset_id)
 
     @ui.page("/data")
     def _data() -> None:
@@ -113,7 +115,7 @@ class _Server(uvicorn.Server):
         )
         self._ready, self._show, self._stop = ready, show, stop
 
-    async def startup(self, sockets: list[object] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
         await super().startup(sockets)
         bound = self.servers[0].sockets[0].getsockname()[1]

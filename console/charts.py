@@ -18,6 +18,7 @@ from schemas.times import SECOND
 POINTS = 240
 """Points drawn at most; beyond that the least and the greatest of each bucket."""
 
+FONT = "Inter, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
 _INK = "var(--ink-3)"
 _LEVEL_NAMES = {"low_low": "very low", "low": "low", "high": "high", "high_high": "very high"}
 
@@ -75,7 +76,7 @@ def chart(
             "backgroundColor": "var(--raised)",
             "borderColor": "var(--line-2)",
             "padding": [4, 8],
-            "textStyle": {"color": "var(--ink)", "fontSize": 12, "fontFamily": "inherit"},
+            "textStyle": {"color": "var(--ink)", "fontSize": 12, "fontFamily": FONT},
             "axisPointer": {
                 "lineStyle": {"color": _INK, "type": "solid", "width": 1},
                 "label": {"show": False},
@@ -91,7 +92,7 @@ def chart(
             "axisLabel": {
                 "color": _INK,
                 "fontSize": 11,
-                "fontFamily": "inherit",
+                "fontFamily": FONT,
                 "hideOverlap": True,
                 "formatter": "{HH}:{mm}",
             },
@@ -100,12 +101,12 @@ def chart(
             "type": "value",
             "min": bottom,
             "max": top,
-            "splitNumber": 2,
+            "splitNumber": 3,
             "splitLine": {"lineStyle": {"color": "var(--line)"}},
             "axisLabel": {
                 "color": _INK,
                 "fontSize": 11,
-                "fontFamily": "inherit",
+                "fontFamily": FONT,
                 "showMinLabel": False,
                 "showMaxLabel": False,
                 "hideOverlap": True,
@@ -143,6 +144,7 @@ def _lines(
             "label": {
                 "formatter": _LEVEL_NAMES[name],
                 "position": "insideEndTop" if "high" in name else "insideEndBottom",
+                "padding": [0, 0, 4, 0] if "high" in name else [4, 0, 0, 0],
             },
         }
         for name, value in limits.items()
@@ -161,7 +163,7 @@ def _lines(
         "symbol": "none",
         "animation": False,
         "lineStyle": {"type": [4, 3]},
-        "label": {"color": _INK, "fontSize": 10, "fontFamily": "inherit", "distance": 2},
+        "label": {"color": _INK, "fontSize": 10, "fontFamily": FONT, "distance": 2},
         "data": levels + starts,
     }
 

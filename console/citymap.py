@@ -32,11 +32,11 @@ class CityMap(ui.element, component="static/map.js"):
             if self._states.get(asset) != snapshot.states.get(asset)
         }
         incidents = {
-            id: {"root": found.root, "members": found.members, "paths": found.paths}
-            for id, found in snapshot.overlays.items()
-            if self._overlays.get(id) != found
+            incident: {"root": found.root, "members": found.members, "paths": found.paths}
+            for incident, found in snapshot.overlays.items()
+            if self._overlays.get(incident) != found
         }
-        gone = [id for id in self._overlays if id not in snapshot.overlays]
+        gone = [incident for incident in self._overlays if incident not in snapshot.overlays]
         self._states, self._overlays = dict(snapshot.states), dict(snapshot.overlays)
         if states or incidents or gone:
             self.run_method("apply", {"states": states, "incidents": incidents, "gone": gone})
@@ -50,4 +50,6 @@ class CityMap(ui.element, component="static/map.js"):
 
 
 def _sent(state: AssetState | None) -> tuple[str, str] | None:
-    return state and (state.severity.value, ", ".join(map(wording.condition_words, state.conditions)))
+    if state is None:
+        return None
+    return state.severity.value, ", ".join(map(wording.condition_words, state.conditions))

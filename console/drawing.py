@@ -23,7 +23,7 @@ def drawing(city: City, layout: Layout) -> Markup:
     return Markup(
         '<svg viewBox="0 0 1000 {:.0f}" preserveAspectRatio="xMidYMid meet" role="group" '
         'aria-label="Map of {}: {} assets">'
-        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="6.4" refY="4" markerWidth="9" markerHeight="9" '
+        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="6.4" refY="4" markerWidth="12" markerHeight="12" '
         'markerUnits="userSpaceOnUse" orient="auto"><path d="M.6.8 7 4 .6 7.2Z"/></marker></defs>'
         '{}<g class="links" aria-hidden="true">{}</g><g class="near" aria-hidden="true"></g>'
         '<g class="chain" aria-hidden="true"></g><g class="assets">{}</g>'
@@ -88,7 +88,9 @@ def _assets(city: City, layout: Layout) -> Markup:
         Markup(
             '<g class="asset u-{} k-{}" data-id="{}" data-title="{}" data-x="{}" data-y="{}" '
             'style="--x:{}px;--y:{}px" tabindex="-1" role="button" aria-label="{}">'
-            '<circle class="touch" r="11"/><circle class="ring outer" r="13.5"/><circle class="ring" r="10"/>{}</g>'
+            '<circle class="touch" r="11"/><circle class="ring outer" r="12.5"/>'
+            '<circle class="ring" r="9.4"/>'
+            "{}</g>"
         ).format(
             asset.utility.value,
             asset.kind,

@@ -34,19 +34,20 @@ def card(view: views.Card) -> Markup:
     return Markup(
         '<div class="card-head">{severity}<span class="state {state}">{state}</span>'
         '<span class="when num">{since}<span class="sep">·</span>{lasted}</span></div>'
-        '<p class="summary">{summary}</p>'
-        '<div class="card-root"><span class="label">Root</span><span class="root-name"><b>{root}</b> {condition}</span>'
-        '<b class="num">{probability}</b></div>'
-        '<div class="card-foot"><span class="chips">{chips}</span><span class="num">{alarms}{standing}</span></div>'
+        '<p class="summary">{summary}</p><dl class="card-facts">{facts}</dl>'
+        '<div class="card-foot"><span class="chips">{chips}</span>'
+        '<span class="num">{alarms}{standing}</span></div>'
     ).format(
         severity=markup.severity(view.severity),
         state="open" if view.open else "closed",
         since=view.since,
         lasted=view.lasted,
         summary=view.summary,
-        root=view.root,
-        condition=view.root_condition,
-        probability=view.probability,
+        facts=join(
+            Markup('<div><dt>{}</dt><dd><b>{}</b> {}</dd><dd class="num">{}</dd></div>').format(name, *fact)
+            for name, fact in (("Root", view.root), ("Next", view.coming))
+            if fact
+        ),
         chips=markup.chips(view.utilities),
         alarms=wording.plural(view.alarms, "alarm"),
         standing=f", {view.standing} standing" if view.open and view.standing else "",
@@ -56,11 +57,11 @@ def card(view: views.Card) -> Markup:
 def headline(view: views.Headline) -> Markup:
     """So many alarms, so few incidents."""
     return Markup(
-        '<div><b class="num">{}</b><span>{}<br>in {}</span></div><i class="becomes" aria-hidden="true"></i>'
+        '<div><b class="num">{}</b><span>{}<br>{}</span></div><i class="becomes" aria-hidden="true"></i>'
         '<div><b class="num">{}</b><span>{}<br>{} open</span></div>'
     ).format(
         wording.count(view.alarms),
-        "alarm today" if view.alarms == 1 else "alarms today",
+        "alarm in 24 h" if view.alarms == 1 else "alarms in 24 h",
         wording.plural(view.departments, "department"),
         wording.count(view.incidents),
         "incident" if view.incidents == 1 else "incidents",
@@ -82,7 +83,8 @@ def flow(snapshot: Snapshot) -> Markup:
     return Markup('<ol class="flow" aria-label="The way of the data">{}</ol>').format(
         join(
             Markup(
-                '<li><span class="label">{}</span><b class="num">{}</b><span class="note num">{}</span>{}{}</li>'
+                '<li><span class="label">{}</span><b class="num">{}</b>'
+                '<span class="note num">{}</span>{}{}</li>'
             ).format(
                 name,
                 wording.count(amount),
@@ -141,7 +143,7 @@ def lanes(
         if (incident.closed or end) > start
     )
     return Markup(
-        '<div class="lanes" role="img" aria-label="Alarms of each utility over the last 24 hours">'
+        '<div class="lanes" role="img" aria-label="Alarms of each utility over the last 12 hours">'
         '<div class="lane-names">{}</div><div class="lane-tracks">{}{}<div class="axis">{}</div></div></div>'
     ).format(
         join(
@@ -224,7 +226,8 @@ def legend(city: City) -> Markup:
         join(map(markup.chip, views.utilities_in_order({asset.utility.value for asset in city.assets}))),
         join(
             Markup(
-                '<span class="chip s-{0} alarmed"><svg class="symbol" viewBox="-16 -16 32 32" aria-hidden="true">'
+                '<span class="chip s-{0} alarmed">'
+                '<svg class="symbol" viewBox="-16 -16 32 32" aria-hidden="true">'
                 '<circle class="ring outer" r="13.5"/><circle class="ring" r="9"/></svg>{0}</span>'
             ).format(level)
             for level in ("critical", "warning", "info")
@@ -240,7 +243,8 @@ def causes(roots: Sequence[Root], city: City, zone: ZoneInfo) -> Markup:
     return Markup('<ol class="causes">{}</ol>').format(
         join(
             Markup(
-                '<li class="{}"><span class="cause">{}{} <span>{}</span></span><span class="num when">{}</span>{}</li>'
+                '<li class="{}"><span class="cause">{}{} <span>{}</span></span>'
+                '<span class="num when">{}</span>{}</li>'
             ).format(
                 "first" if not position else "",
                 markup.symbol(views.utility_of(city, root.asset)),
@@ -257,24 +261,39 @@ def causes(roots: Sequence[Root], city: City, zone: ZoneInfo) -> Markup:
 def timeline(incident: Incident, city: City, now: int, zone: ZoneInfo) -> Markup:
     """The causal chain on one axis: bars of the members, the lag that each rule expects, what comes next."""
     start, end = views.span(incident, now)
-    begun = {(row.asset, row.condition): row.since for row in views.timeline(incident, city)}
-    rows = [_timeline_row(row, begun, city, start, end, now, zone) for row in views.timeline(incident, city)]
-    coming = [] if incident.closed else sorted(incident.expected, key=lambda expected: expected.start)
+    rows = views.timeline(incident, city)
+    begun = {(row.asset, row.condition): row.since for row in rows}
+    coming = [] if incident.closed else [expected for expected in incident.expected if expected.end > now]
     return Markup(
-        '<div class="timeline"><div class="timeline-axis" aria-hidden="true"><div></div><div class="track">{}{}</div></div>'
-        "<ol>{}</ol></div>"
+        '<div class="timeline"><div class="timeline-axis" aria-hidden="true"><div></div>'
+        '<div class="track">{}</div></div><ol>{}{}</ol></div>'
     ).format(
+        _timeline_axis(start, end, now if incident.closed is None else None, zone),
+        join(_timeline_row(row, begun, city, start, end, now, zone) for row in rows),
         join(
-            Markup('<span class="num" style="left:{:.2f}%">{}</span>').format(
-                _share(at, start, end), wording.clock(at, zone)
+            _expected_row(expected, city, start, end, now, zone)
+            for expected in sorted(
+                coming, key=lambda expected: (max(expected.start, now), -expected.probability)
             )
-            for at in time_ticks(start, end, zone, most=7)
         ),
-        Markup('<i class="now" style="left:{:.2f}%"><b>now</b></i>').format(_share(now, start, end))
-        if incident.closed is None
-        else "",
-        join([*rows, *(_expected_row(expected, city, start, end, zone) for expected in coming)]),
     )
+
+
+def _timeline_axis(start: int, end: int, now: int | None, zone: ZoneInfo) -> Markup:
+    """Round times; those that would touch the mark of now are left out."""
+    here = None if now is None else _share(now, start, end)
+    shares = [(_share(at, start, end), at) for at in time_ticks(start, end, zone, most=6)]
+    ticks = join(
+        Markup('<span class="num" style="left:{:.2f}%">{}</span>').format(share, wording.clock(at, zone))
+        for share, at in shares
+        if share > 2 and (here is None or abs(share - here) > 9)
+    )
+    mark = (
+        Markup("")
+        if here is None
+        else Markup('<i class="now" style="left:{:.2f}%"><b>now</b></i>').format(here)
+    )
+    return ticks + mark
 
 
 def _timeline_row(
@@ -287,8 +306,9 @@ def _timeline_row(
     zone: ZoneInfo,
 ) -> Markup:
     return Markup(
-        '<li class="{classes}"><div class="what">{symbol}<div>{asset} <span class="condition">{condition}</span>'
-        '<small>{why}</small></div></div><div class="track">{window}{bars}</div></li>'
+        '<li class="{classes}"><div class="what">{symbol}<div>{asset} '
+        '<span class="condition">{condition}</span><small>{why}</small></div></div>'
+        '<div class="track">{window}{bars}</div></li>'
     ).format(
         classes=" ".join(name for name, on in (("root", row.root), ("latent", row.latent)) if on),
         symbol=markup.symbol(row.utility),
@@ -310,20 +330,17 @@ def _why(row: views.Row, city: City, zone: ZoneInfo) -> Markup:
         return Markup('<span class="num">{}</span>').format(wording.clock(row.since, zone))
     step = row.step
     fits = step.lag_seconds_min <= step.lag_seconds <= step.lag_seconds_max
-    through = (
-        f" through {', '.join(views.title(city, asset) for asset in step.through)}" if step.through else ""
-    )
+    through = f" via {', '.join(views.title(city, asset) for asset in step.through)}" if step.through else ""
     return Markup(
-        '<span class="num lag {}" title="rule {}, strength {}">{} after {}{} <span class="sep">·</span> '
-        "expected {}</span>"
+        '<span class="num lag {}" title="rule {}, strength {}"><b>{}</b> / {} after {}{}</span>'
     ).format(
         "fits" if fits else "misses",
         step.rule,
         wording.percent(step.strength),
         wording.lag(step.lag_seconds),
+        wording.lag_range(step.lag_seconds_min, step.lag_seconds_max),
         views.title(city, step.cause),
         through,
-        wording.lag_range(step.lag_seconds_min, step.lag_seconds_max),
     )
 
 
@@ -350,19 +367,20 @@ def _bar(
     )
 
 
-def _expected_row(expected: Expected, city: City, start: int, end: int, zone: ZoneInfo) -> Markup:
-    left, right = _share(expected.start, start, end), _share(expected.end, start, end)
+def _expected_row(expected: Expected, city: City, start: int, end: int, now: int, zone: ZoneInfo) -> Markup:
+    left, right = _share(max(expected.start, now), start, end), _share(expected.end, start, end)
     utility = views.utility_of(city, expected.asset)
+    until = wording.moment(expected.end, zone, beside=now)
+    when = f"until {until}" if expected.start <= now else f"{wording.clock(expected.start, zone)} to {until}"
     return Markup(
         '<li class="expected"><div class="what">{}<div>{} <span class="condition">{}</span>'
-        '<small>expected <span class="num">{} to {}</span>, <b class="num">{}</b></small></div></div>'
+        '<small>expected <span class="num">{}</span>, <b class="num">{}</b></small></div></div>'
         '<div class="track"><i class="span u-{}" style="left:{:.2f}%;width:{:.2f}%"></i></div></li>'
     ).format(
         markup.symbol(utility),
         markup.asset_link(expected.asset, views.title(city, expected.asset)),
         wording.condition_words(expected.condition),
-        wording.clock(expected.start, zone),
-        wording.clock(expected.end, zone),
+        when,
         wording.percent(expected.probability),
         utility,
         left,
@@ -389,7 +407,8 @@ def alarm_list(alarms: Sequence[Alarm], now: int, zone: ZoneInfo) -> Markup:
     return Markup('<ol class="history">{}</ol>').format(
         join(
             Markup(
-                '<li><span class="num when">{}</span><div>{} <b>{}</b><small class="num">{}</small></div></li>'
+                '<li><span class="num when">{}</span><div>{} <b>{}</b>'
+                '<small class="num">{}</small></div></li>'
             ).format(
                 wording.moment(alarm.raised, zone, beside=now),
                 markup.severity(alarm.severity),

@@ -49,7 +49,7 @@ def page(live: Live, title: str, here: str) -> Iterator[None]:
         )
         clock = html(_clock(live), classes="top-clock")
         html(_navigation(here), tag="nav", classes="top-right").props('aria-label="Pages"')
-    with ui.element("main").classes(f"page {here}"):
+    with ui.element("main").classes(f"at-{here}"):
         yield
     html(HELP)
     every_second(live, lambda _: put(clock, _clock(live)))
@@ -108,6 +108,7 @@ def _navigation(here: str) -> Markup:
         for name, path in (("City", "/"), ("Data", "/data"))
     )
     return Markup(
-        '{}<button type="button" data-theme-toggle aria-label="Theme"><i class="theme-icon" aria-hidden="true"></i>'
-        '</button><button type="button" data-help aria-label="Keys and help">?</button>'
+        '{}<button type="button" data-theme-toggle aria-label="Theme">'
+        '<i class="theme-icon" aria-hidden="true"></i></button>'
+        '<button type="button" data-help aria-label="Keys and help">?</button>'
     ).format(links)

@@ -16,7 +16,7 @@ POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; "
     "base-uri 'self'; form-action 'self'; object-src 'none'"
 )
-"""Vue compiles templates in the browser, hence unsafe-eval; what others write is escaped before it gets there."""
+"""Vue compiles templates in the browser, hence unsafe-eval; what others write is escaped."""
 
 
 class Guard:

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from console import wording
 from schemas.alarms import Alarm, Severity
 from schemas.city import City, Utility
-from schemas.incidents import Incident, IncidentRevision, Member, Step
+from schemas.incidents import Expected, Incident, IncidentRevision, Member, Root, Step
+from schemas.times import HOUR, MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,10 @@ class Card:
     severity: Severity
     summary: str
     utilities: tuple[str, ...]
-    root: str
-    root_condition: str
-    probability: str
+    root: tuple[str, str, str]
+    """Asset, condition, probability; in words."""
+    coming: tuple[str, str, str] | None
+    """The likeliest of what is expected and does not stand yet, in the same words."""
     alarms: int
     standing: int
     since: str
@@ -64,15 +66,31 @@ def card(incident: Incident, city: City, now: int) -> Card:
         severity=incident.severity,
         summary=incident.summary,
         utilities=utilities_in_order(incident.utilities),
-        root=title(city, incident.root.asset),
-        root_condition=wording.condition_words(incident.root.condition),
-        probability=wording.percent(incident.root.probability),
+        root=_said(incident.root, city),
+        coming=_coming(incident, city, now),
         alarms=len(incident.members),
         standing=sum(member.until is None for member in incident.members),
         since=wording.moment(incident.opened, zone, beside=now),
         lasted=wording.duration((incident.closed or now) - incident.opened),
         open=incident.closed is None,
     )
+
+
+def _said(about: Root | Expected, city: City) -> tuple[str, str, str]:
+    condition = wording.condition_words(about.condition)
+    return title(city, about.asset), condition, wording.percent(about.probability)
+
+
+def _coming(incident: Incident, city: City, now: int) -> tuple[str, str, str] | None:
+    standing = {(member.asset, member.condition) for member in incident.members if member.until is None}
+    ahead = [
+        expected
+        for expected in incident.expected
+        if expected.end > now and (expected.asset, expected.condition) not in standing
+    ]
+    if incident.closed is not None or not ahead:
+        return None
+    return _said(max(ahead, key=lambda expected: expected.probability), city)
 
 
 def utilities_in_order(utilities: Iterable[str]) -> tuple[str, ...]:
@@ -162,13 +180,14 @@ def utility_of(city: City, asset: str) -> str:
 
 
 def span(incident: Incident, now: int) -> tuple[int, int]:
-    """First and last moment worth drawing (ms): a tenth of its length before, and what is expected after."""
+    """First and last moment worth drawing (ms): a little before, and the nearer part of what is expected."""
     first = min([incident.opened, incident.root.since, *(member.since for member in incident.members)])
-    last = max(
-        [incident.closed or now, *(expected.end for expected in incident.expected if not incident.closed)]
-    )
-    margin = max((last - first) // 10, 10 * 60_000)
-    return first - margin, last + margin // 2
+    last = incident.closed or max(now, first)
+    length = last - first
+    margin = max(length // 12, 10 * MINUTE)
+    ahead = [expected.end for expected in incident.expected] if incident.closed is None else []
+    nearer = min(max(ahead, default=last), last + max(length // 2, HOUR))
+    return first - margin, max(last + margin // 2, nearer)
 
 
 def member_sensors(incident: Incident, alarms: Iterable[Alarm], city: City) -> list[str]:
@@ -189,7 +208,7 @@ def _first_sensor(city: City, asset: str, condition: str) -> str | None:
 
 def onsets(incident: Incident, sensor: str) -> list[Member]:
     """The members that lie on a sensor's asset: what its chart marks."""
-    asset = sensor.split("/")[0]
+    asset = sensor.partition("/")[0]
     return [member for member in incident.members if member.asset == asset]
 
 

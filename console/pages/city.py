@@ -1,5 +1,6 @@
 """The first page: the map, the day in lanes, the way of the data, and the incidents, newest first."""
 
+import json
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -12,7 +13,10 @@ from console.frame import every_second, html, page, put
 from console.layout import Layout
 from console.live import Live, Snapshot
 from console.pages.asset import asset_view
-from schemas.times import DAY
+from schemas.times import DAY, HOUR
+
+LANE_HOURS = 12
+"""How far back the lanes look."""
 
 
 def show(live: Live, layout: Layout) -> None:
@@ -34,9 +38,12 @@ def show(live: Live, layout: Layout) -> None:
     def look(snapshot: Snapshot) -> None:
         city_map.look(snapshot)
         incidents.look(snapshot)
-        put(headline, fragments.headline(views.headline(snapshot.alarms, snapshot.incidents)))
+        recent = [
+            found for found in snapshot.incidents if (found.closed or snapshot.now) >= snapshot.now - DAY
+        ]
+        put(headline, fragments.headline(views.headline(snapshot.alarms, recent)))
         put(flow, fragments.flow(snapshot))
-        start = snapshot.now - DAY
+        start = snapshot.now - LANE_HOURS * HOUR
         rows = views.lanes(live.city, snapshot.alarms, snapshot.now)
         put(lanes, fragments.lanes(rows, snapshot.incidents, start, snapshot.now, zone))
 
@@ -65,38 +72,37 @@ class IncidentList:
     def look(self, snapshot: Snapshot) -> None:
         """Add, change, order and remove cards to match the snapshot."""
         wanted = {card.id: card for card in snapshot.cards}
-        for id in self._cards.keys() - wanted.keys():
-            self._cards.pop(id).delete()
-            del self._shown[id]
-        for id, card in wanted.items():
-            if id not in self._cards:
-                with self._list:
-                    self._cards[id] = html(Markup(""), tag="a", classes="incident").props(
-                        f'href="/incident/{id}" data-id="{id}" role="listitem"'
-                    )
-            if self._shown.get(id) != card:
-                self._change(self._cards[id], card)
-                self._shown[id] = card
+        for gone in self._cards.keys() - wanted.keys():
+            self._cards.pop(gone).delete()
+            del self._shown[gone]
+        for card in wanted.values():
+            if self._shown.get(card.id) != card:
+                self._change(self._cards.get(card.id) or self._new(card.id), card)
         self._arrange(list(wanted))
         self._empty.set_visibility(not wanted)
 
+    def _new(self, incident: str) -> ui.html:
+        with self._list:
+            self._cards[incident] = html(Markup(""), tag="a", classes="incident").props(
+                f'href="/incident/{incident}" data-id="{incident}" role="listitem"'
+            )
+        return self._cards[incident]
+
     def _change(self, element: ui.html, card: views.Card) -> None:
         put(element, fragments.card(card))
-        for severity in ("critical", "warning", "info"):
-            element.classes(add=f"s-{severity}") if card.severity == severity else element.classes(
-                remove=f"s-{severity}"
-            )
-        element.classes(remove="closed") if card.open else element.classes(add="closed")
+        element.classes(replace=f"incident s-{card.severity.value} {'' if card.open else 'closed'}")
+        self._shown[card.id] = card
 
     def _arrange(self, order: list[str]) -> None:
         if order == self._order:
             return
-        for index, id in enumerate(order):
-            if self._order[index : index + 1] != [id]:
-                self._cards[id].move(self._list, target_index=index)
+        for index, incident in enumerate(order):
+            if self._order[index : index + 1] != [incident]:
+                self._cards[incident].move(self._list, target_index=index)
         self._order = order
-        first = next((id for id in order if self._shown[id].open), order[0] if order else None)
-        ui.run_javascript(f"window.ccListed({first!r})" if first else "window.ccListed(null)")
+        preferred = next((incident for incident in order if self._shown[incident].open), None)
+        preferred = preferred or next(iter(order), None)
+        ui.run_javascript(f"window.ccListed({json.dumps(preferred)})")
 
 
 class Panel:

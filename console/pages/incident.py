@@ -18,18 +18,18 @@ from schemas.times import HOUR
 CHARTS_MAX = 12
 
 
-def show(live: Live, id: str) -> None:
+def show(live: Live, incident: str) -> None:
     """The page of one incident; an id that was replaced leads to the new one."""
-    revisions = live.store.incident(id)
+    revisions = live.store.incident(incident)
     if not revisions:
         with page(live, "Unknown incident", "incident"), ui.element("section").classes("sheet"):
             html(
                 Markup("<h1>Unknown incident</h1><p>There is no incident <b>{}</b> in the store.</p>").format(
-                    id
+                    incident
                 )
             )
         return
-    if revisions[-1].id != id:
+    if revisions[-1].id != incident:
         ui.navigate.to(f"/incident/{revisions[-1].id}")
         return
     with page(live, revisions[-1].summary[:60], "incident"):
@@ -38,12 +38,12 @@ def show(live: Live, id: str) -> None:
 
 def _build(live: Live, revisions: list[IncidentRevision]) -> None:
     zone = ZoneInfo(live.city.timezone)
-    id = revisions[-1].id
+    incident = revisions[-1].id
     with ui.element("article").classes("sheet"):
         head = html(Markup(""), tag="header", classes="incident-head")
         with ui.element("div").classes("columns"):
             with ui.element("div").classes("main-column"):
-                html(Markup("<h2>What led to what</h2>"))
+                html(Markup("<h2>What led to what <span>lag seen / lag expected by the rule</span></h2>"))
                 chain = html(Markup(""))
                 html(Markup("<h2>Readings</h2>"))
                 plots = Plots(ui.element("div").classes("plot-grid"))
@@ -56,16 +56,16 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
                 changes = html(Markup(""))
 
     def look(snapshot: Snapshot) -> None:
-        found = live.store.incident(id)
+        found = live.store.incident(incident)
         newest = found[-1]
-        if newest.id != id:
+        if newest.id != incident:
             ui.navigate.to(f"/incident/{newest.id}")
             return
         put(head, _head(newest, live.city, snapshot.now, zone))
         put(chain, fragments.timeline(newest, live.city, snapshot.now, zone))
         put(causes, fragments.causes([newest.root, *newest.alternatives], live.city, zone))
         put(changes, fragments.history(views.history(found, live.city)))
-        put(told, _told(live.store.notifications(id), zone))
+        put(told, _told(live.store.notifications(incident), zone))
         alarms = live.store.alarms(newest.opened - HOUR)
         plots.extend(live, newest, alarms)
         plots.draw(newest, snapshot.now)
@@ -77,8 +77,8 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
 def _head(incident: IncidentRevision, city: City, now: int, zone: ZoneInfo) -> Markup:
     card = views.card(incident, city, now)
     return Markup(
-        '<p class="over">{}<span class="state {state}">{state}</span><span class="num">{}<span class="sep">·</span>{}</span>'
-        '<span class="chips">{}</span></p><h1>{}</h1>'
+        '<p class="over">{}<span class="state {state}">{state}</span>'
+        '<span class="num">{}<span class="sep">·</span>{}</span><span class="chips">{}</span></p><h1>{}</h1>'
     ).format(
         markup.severity(incident.severity),
         f"{wording.day(incident.opened, zone)}, {wording.clock(incident.opened, zone)}"

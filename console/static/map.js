@@ -12,7 +12,7 @@ export default {
       <div class="map-buttons">
         <button type="button" aria-label="Zoom in" @click="zoom(1.5)">+</button>
         <button type="button" aria-label="Zoom out" @click="zoom(1 / 1.5)">&minus;</button>
-        <button type="button" aria-label="Whole city" @click="whole()">&#8982;</button>
+        <button type="button" aria-label="Whole city" @click="whole()"><svg viewBox="0 0 16 16"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg></button>
       </div>
       <div class="tip" ref="tip" role="status"></div>
     </div>`,
@@ -191,7 +191,7 @@ export default {
       else {
         points.slice(1, -1).forEach((point) => (d += `L${point.x} ${point.y}`));
         const dx = last.x - before.x, dy = last.y - before.y, long = Math.hypot(dx, dy) || 1;
-        const stop = Math.max(0, long - 11) / long, bend = Math.min(0.14, 16 / long);
+        const stop = Math.max(0, long - 15) / long, bend = Math.min(0.14, 16 / long);
         d += `Q${before.x + dx / 2 - dy * bend} ${before.y + dy / 2 + dx * bend} ${before.x + dx * stop} ${before.y + dy * stop}`;
         path.setAttribute("marker-end", "url(#arrow)");
       }
@@ -208,7 +208,7 @@ export default {
       const wanted = new Set(incident ? [incident.root, ...incident.members] : []);
       for (const id in this.states) if (this.states[id][0] === "critical" && !incident) wanted.add(id);
       const symbol = (id) => {
-        const { x, y } = this.assets.get(id), r = 9 * unit;
+        const { x, y } = this.assets.get(id), r = 10 * unit;
         return [x - r, y - r, x + r, y + r];
       };
       const blocked = Object.keys(this.states).filter((id) => this.assets.has(id)).map((id) => [id, symbol(id)]);
