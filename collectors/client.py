@@ -1,4 +1,4 @@
-"""A paho client dressed by our settings: who we are, TLS, back-off. What the collector and the player share."""
+"""A paho client dressed by our settings: who we are, TLS, back-off. The collector and the player share it."""
 
 import ssl
 
@@ -19,18 +19,20 @@ class BrokerFailed(CrosscurrentError, OSError):
 
 
 def new_client(
-    settings: MqttSettings, client_id: str, protocol: MQTTProtocolVersion, *, manual_ack: bool
+    settings: MqttSettings, client_id: str, protocol: MQTTProtocolVersion, *, lasting: bool
 ) -> Client:
-    """A client with a lasting session, not connected yet.
+    """A client, not connected yet.
+
+    ``lasting``: its session outlives the connection, and it acknowledges by hand.
 
     Raises BrokerFailed where a file that the settings name can't be used.
     """
     client = Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
-        clean_session=None if protocol == MQTTProtocolVersion.MQTTv5 else False,
+        clean_session=None if protocol == MQTTProtocolVersion.MQTTv5 else not lasting,
         protocol=protocol,
-        manual_ack=manual_ack,
+        manual_ack=lasting,
     )
     client.reconnect_delay_set(1, settings.reconnect_seconds_max)
     try:

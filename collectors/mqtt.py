@@ -94,8 +94,13 @@ class Collector:
         return self._settings.address
 
     @property
+    def bound(self) -> int:
+        """How many messages may wait; then the connection is read no more."""
+        return self._settings.outstanding
+
+    @property
     def waiting(self) -> int:
-        """Messages that wait for ``store``; at most the setting ``outstanding``."""
+        """Messages that wait for ``store``; at most ``bound``."""
         return self._deliveries.qsize()
 
     def start(self) -> None:
@@ -126,7 +131,7 @@ class Collector:
     def _connect(self, protocol: MQTTProtocolVersion) -> None:
         """Try one version of MQTT; from the first acceptance on paho keeps the connection up."""
         settings = self._settings
-        client = new_client(settings, settings.client_id, protocol, manual_ack=True)
+        client = new_client(settings, settings.client_id, protocol, lasting=True)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
@@ -154,25 +159,25 @@ class Collector:
             self._fail(unreachable(settings, f"no answer within {ANSWER_SECONDS:.0f} s"))
 
     def _on_connect(
-        self, client: Client, _user: Any, _flags: ConnectFlags, code: ReasonCode, _properties: object
+        self, _client: Client, _user: Any, _flags: ConnectFlags, code: ReasonCode, _properties: object
     ) -> None:
         if not code.is_failure:
             self.counts.connections += 1
-            client.subscribe([(topic, 1) for topic in self._settings.topics])
+            self._client.subscribe([(topic, 1) for topic in self._settings.topics])
             self._accepted.set()
         elif code.value in FINAL or (not self._accepted.is_set() and code.value != UNSUPPORTED_VERSION):
             self._fail(refusal(self._settings, code))
         self._answered.set()
 
     def _on_disconnect(
-        self, client: Client, _user: Any, _flags: DisconnectFlags, _code: ReasonCode, _properties: object
+        self, _client: Client, _user: Any, _flags: DisconnectFlags, _code: ReasonCode, _properties: object
     ) -> None:
         with self._acknowledging:  # what came by this connection can't be acknowledged any more
             self._epoch += 1
         self._answered.set()
 
     def _on_subscribe(
-        self, client: Client, _user: Any, _mid: int, codes: list[ReasonCode], _properties: object
+        self, _client: Client, _user: Any, _mid: int, codes: list[ReasonCode], _properties: object
     ) -> None:
         for topic, code in zip(self._settings.topics, codes, strict=False):
             if code.is_failure:
@@ -180,7 +185,7 @@ class Collector:
                     BrokerFailed(f"broker {self.address} refuses the subscription to {topic!r}: {code}")
                 )
 
-    def _on_message(self, client: Client, _user: Any, delivered: MQTTMessage) -> None:
+    def _on_message(self, _client: Client, _user: Any, delivered: MQTTMessage) -> None:
         try:
             topic = delivered.topic
         except UnicodeDecodeError as error:  # kept readable, for the dead letter

@@ -1,163 +1,189 @@
-"""The player: a recording to an MQTT broker, in its order and at a chosen rate.
+"""Plays a recording to a broker: each message as it was, at the pace at which it was received.
 
-Delivery: QoS 1 over one connection, so that the broker takes every message in the order of the recording.
-What was not acknowledged when a connection was lost is sent again, in order, when it is back. At most
-``WINDOW`` messages are on the way; beyond that the player waits.
+In:  a recording, a broker, a rate (1 is real time, 60 is an hour a minute, infinity as fast as it goes).
+Out: the messages, published with QoS 1 over one connection, in order.
+Delivery: at least once, first copies in order. What the broker did not acknowledge is sent again when the
+connection is back, before anything new. At most ``WINDOW`` messages are on the way; then the player waits.
 """
 
-import math
+import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import MQTTProtocolVersion
-from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from collectors.client import BrokerFailed, new_client, refusal, unreachable
-from collectors.recording import read
-from collectors.settings import MqttSettings
+from collectors.client import FINAL, new_client, refusal, unreachable
+from collectors.recording import OnFault, messages_of
+from collectors.settings import MqttSettings, mqtt_settings
 from schemas.times import SECOND
 
-WINDOW = 200
-"""Messages on the way at the most."""
-ANSWER_SECONDS = 15.0
-"""How long the broker may take to accept the connection."""
+WINDOW = 500
+"""Messages handed to the connection and not acknowledged."""
 PATIENCE_SECONDS = 60.0
-"""How long the player waits for an acknowledgement before it gives up."""
+"""How long the broker may stay away, or acknowledge nothing."""
+LEAVE_SECONDS = 1.0
+"""The same once somebody asked to stop."""
 
 
 class Player:
-    """Plays from ``start`` until the recording ends, or ``stop``.
+    """Plays one recording once: ``run``; or ``start``, look now and then, and ``stop``.
 
-    ``rate`` is how many seconds of the recording pass in one (math.inf: as fast as the broker takes them).
+    ``broker`` is an address (the rest of the settings comes from the environment) or settings. The numbers
+    below may be read from any thread. Raises BadConfig where the address is none.
     """
 
     def __init__(
-        self,
-        recording: Path,
-        settings: MqttSettings,
-        rate: float,
-        on_fault: Callable[[int, str], None] | None = None,
+        self, recording: Path, broker: str | MqttSettings, rate: float, on_fault: OnFault | None = None
     ) -> None:
         self.published = 0
+        """Messages handed over."""
         self.acknowledged = 0
-        self.played_seconds = 0.0
-        """Of the recording, so far."""
-        self.total = sum(1 for _ in read(recording, on_fault or _unheard))
-        """Messages in the recording. It is read through once at the start; faults are told then."""
+        """Messages that the broker has confirmed."""
+        self.share = 0.0
+        """How much of the file has been read, 0 to 1."""
+        self.began: int | None = None
+        """When the first message was received, in the recording (ms)."""
+        self.at: int | None = None
+        """The same of the newest message published."""
+        self.seconds = 0.0
+        """Wall-clock time since the first message."""
+        self.failure: Exception | None = None
         self._recording = recording
-        self._settings = settings
+        self._settings = broker if isinstance(broker, MqttSettings) else mqtt_settings(broker, os.environ)
         self._rate = rate
-        self._failure: BrokerFailed | None = None
-        self._began = self._ended = 0.0
+        self._on_fault = on_fault or (lambda _line, _what: None)
         self._moved = threading.Condition()
-        self._accepted = threading.Event()
+        self._connected = False
+        self._recovering = False
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._play, name="player", daemon=True)
-        client_id = f"{settings.client_id}-player"
-        self._client: Client = new_client(settings, client_id, MQTTProtocolVersion.MQTTv311, manual_ack=False)
-        self._client.max_inflight_messages_set(WINDOW)
-        self._client.on_connect = self._on_connect
-        self._client.on_publish = self._on_publish
+        self._thread = threading.Thread(target=self.run_quietly, name="player", daemon=True)
+
+    @property
+    def running(self) -> bool:
+        """Whether it plays, after ``start``."""
+        return self._thread.is_alive()
+
+    @property
+    def rate_reached(self) -> float:
+        """How many times real time it really was, so far."""
+        if self.at is None or self.began is None or not self.seconds:
+            return 0.0
+        return (self.at - self.began) / SECOND / self.seconds
+
+    def run(self) -> None:
+        """Play to the end, or until ``stop``; return when the broker has acknowledged all that was published.
+
+        Raises BrokerFailed, and OSError where the recording can't be read.
+        """
+        client = self._connect()
+        try:
+            self._publish_all(client)
+            self._await(lambda: self.acknowledged == self.published)
+        finally:
+            client.disconnect()
+            client.loop_stop()
+
+    def run_quietly(self) -> None:
+        """``run``; what it raises is kept in ``failure``."""
+        try:
+            self.run()
+        except Exception as error:  # noqa: BLE001 - stop raises it in the caller's thread
+            self.failure = error
 
     def start(self) -> None:
-        """Connect and play on. Raises BrokerFailed where the broker is out of reach or refuses us."""
-        settings = self._settings
-        try:
-            self._client.connect(settings.host, settings.port, settings.keepalive_seconds)
-        except OSError as error:
-            raise unreachable(settings, str(error)) from error
-        self._client.loop_start()
-        accepted = self._accepted.wait(ANSWER_SECONDS)
-        if self._failure is not None or not accepted:
-            self._client.loop_stop()
-            raise self._failure or unreachable(settings, "it does not answer")
-        self._began = self._ended = time.monotonic()
+        """Play in a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Publish nothing more and disconnect; what is on the way is not waited for."""
+        """Publish no more, wait for what is on the way, and end. Raises what ``run`` raises."""
         self._stopping.set()
         with self._moved:
             self._moved.notify_all()
         self._thread.join()
-        self._client.disconnect()
-        self._client.loop_stop()
+        if self.failure is not None:
+            raise self.failure
 
-    @property
-    def running(self) -> bool:
-        """Whether there is something to publish, or to be acknowledged, still."""
-        return self._thread.is_alive()
+    def _connect(self) -> Client:
+        settings = self._settings
+        # 3.1.1, which every broker speaks, and where the window is ours to choose.
+        client = new_client(
+            settings, f"{settings.client_id}-play-{os.getpid()}", MQTTProtocolVersion.MQTTv311, lasting=False
+        )
+        client.max_inflight_messages_set(0)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        try:
+            client.connect(settings.host, settings.port, settings.keepalive_seconds)
+        except OSError as error:
+            raise unreachable(settings, str(error)) from error
+        client.loop_start()
+        return client
 
-    @property
-    def share(self) -> float:
-        """How much of the recording was published, from 0 to 1."""
-        return self.published / self.total if self.total else 1.0
+    def _publish_all(self, client: Client) -> None:
+        started = time.monotonic()
+        with self._recording.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size or 1
+            for message in messages_of(file, self._on_fault):
+                if self.began is None:
+                    self.began, started = message.received, time.monotonic()
+                due = started + (message.received - self.began) / SECOND / self._rate
+                if self._stopping.wait(max(0.0, due - time.monotonic())):
+                    return
+                if not self._await(self._may_publish):
+                    return
+                self.published += 1
+                # Without our lock: paho holds one of its own both here and around _on_publish.
+                client.publish(message.topic, message.payload, qos=1)
+                self.at = message.received
+                self.share = file.tell() / size
+                self.seconds = time.monotonic() - started
 
-    @property
-    def complete(self) -> bool:
-        """Whether every message of the recording was published and acknowledged."""
-        return self.total == self.published == self.acknowledged
+    def _may_publish(self) -> bool:
+        """Whether there is room, and nothing older is still to be sent again."""
+        on_the_way = self.published - self.acknowledged
+        self._recovering = self._recovering and on_the_way > 0
+        return self._connected and not self._recovering and on_the_way < WINDOW
 
-    @property
-    def seconds(self) -> float:
-        """How long it has played, by the wall clock."""
-        return (time.monotonic() if self.running else self._ended) - self._began
-
-    @property
-    def rate_reached(self) -> float:
-        """Seconds of the recording that passed in one."""
-        return self.played_seconds / self.seconds if self.seconds else 0.0
-
-    def _play(self) -> None:
-        first: int | None = None
-        for message in read(self._recording, _unheard):
-            if first is None:
-                first = message.received
-            since = max(0, message.received - first) / SECOND
-            if not self._wait_until(self._began + since / self._rate) or not self._wait_for_room():
-                break
-            self._client.publish(message.topic, message.payload, qos=1)
-            self.published += 1
-            self.played_seconds = max(self.played_seconds, since)
-        self._wait_for(lambda: self.acknowledged == self.published)
-        self._ended = time.monotonic()
-
-    def _wait_until(self, due: float) -> bool:
-        """Sleep till then; False when it is time to stop."""
-        wait = due - time.monotonic() if math.isfinite(self._rate) else 0.0
-        return not (self._stopping.wait(wait) if wait > 0 else self._stopping.is_set())
-
-    def _wait_for_room(self) -> bool:
-        return self._wait_for(lambda: self.published - self.acknowledged < WINDOW)
-
-    def _wait_for(self, fulfilled: Callable[[], bool]) -> bool:
-        """Wait; False on ``stop``, or where no acknowledgement has come for too long."""
+    def _await(self, ready: Callable[[], bool]) -> bool:
+        """Wait until ``ready``; False where we are to stop before. Raises BrokerFailed where nothing moves for too long, or we are refused."""
         with self._moved:
-            while not fulfilled():
-                before = self.acknowledged
-                self._moved.wait_for(lambda: fulfilled() or self._stopping.is_set(), PATIENCE_SECONDS)
-                if self._stopping.is_set() or self.acknowledged == before:
-                    return fulfilled()
+            while not ready():
+                if self.failure is not None:
+                    raise self.failure
+                stopping = self._stopping.is_set()
+                if self._moved.wait(LEAVE_SECONDS if stopping else PATIENCE_SECONDS):
+                    continue
+                if stopping:
+                    return False
+                raise unreachable(self._settings, f"nothing acknowledged for {PATIENCE_SECONDS:.0f} s")
         return True
 
     def _on_connect(
-        self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, _: Properties | None
+        self, _client: Client, _user: Any, _flags: ConnectFlags, code: ReasonCode, _properties: object
     ) -> None:
-        if code.is_failure and not self._accepted.is_set():
-            self._failure = refusal(self._settings, code)
-        self._accepted.set()
+        with self._moved:
+            self._connected = not code.is_failure
+            if code.value in FINAL:
+                self.failure = refusal(self._settings, code)
+            self._moved.notify_all()
+
+    def _on_disconnect(
+        self, _client: Client, _user: Any, _flags: DisconnectFlags, _code: ReasonCode, _properties: object
+    ) -> None:
+        with self._moved:
+            self._connected = False
+            self._recovering = True
+            self._moved.notify_all()
 
     def _on_publish(
-        self, _client: Client, _data: object, _mid: int, _code: ReasonCode, _: Properties | None
+        self, _client: Client, _user: Any, _mid: int, _code: ReasonCode, _properties: object
     ) -> None:
         with self._moved:
             self.acknowledged += 1
             self._moved.notify_all()
-
-
-def _unheard(_line: int, _what: str) -> None:
-    """Faults were told when the recording was counted."""

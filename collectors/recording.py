@@ -26,7 +26,8 @@ from schemas.times import rfc3339
 OnFault = Callable[[int, str], None]
 """Told of each fault: line number (from 1) and what is wrong."""
 
-BLOCK = 64 * 1024
+BLOCK = 8 * 1024
+"""Bytes read at a time: small, so that the place in the file tells how far a reader has got."""
 LONGEST_LINE = 32 * 1024 * 1024
 """Bytes; a longer line is a fault and is skipped, so that no file can fill the memory."""
 
@@ -124,9 +125,18 @@ def _message(line: bytes) -> Message:
 def read(path: Path, on_fault: OnFault) -> Iterator[Message]:
     """The messages of a recording, in order, one at a time.
 
+    Faults are told as by ``messages_of``. Raises OSError if the file can't be opened or read.
+    """
+    with path.open("rb") as file:
+        yield from messages_of(file, on_fault)
+
+
+def messages_of(file: IO[bytes], on_fault: OnFault) -> Iterator[Message]:
+    """The messages of a recording that is open at its beginning.
+
     Calls ``on_fault`` once for each line that can't be used (it is skipped), once where compressed data
     breaks off (everything before was read), and once if the file holds no message at all. Empty lines are
-    no fault. Raises OSError if the file can't be opened or read.
+    no fault. Raises OSError if the file can't be read.
     """
     number = 0
     told = False
@@ -137,19 +147,18 @@ def read(path: Path, on_fault: OnFault) -> Iterator[Message]:
         on_fault(line, what)
 
     nothing = True
-    with path.open("rb") as file:
-        try:
-            for number, line in enumerate(_lines(_blocks(file)), start=1):
-                try:
-                    message = _message(line)
-                except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
-                    if line.strip():
-                        fault(number, f"not a recorded message: {error}; skipped")
-                    continue
-                nothing = False
-                yield message
-        except CutOff as error:
-            fault(number + 1, f"{error}; the {number} lines before it were read")
+    try:
+        for number, line in enumerate(_lines(_blocks(file)), start=1):
+            try:
+                message = _message(line)
+            except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+                if line.strip():
+                    fault(number, f"not a recorded message: {error}; skipped")
+                continue
+            nothing = False
+            yield message
+    except CutOff as error:
+        fault(number + 1, f"{error}; the {number} lines before it were read")
     if nothing and not told:
         fault(1, "the recording is empty: expected one MQTT message a line")
 

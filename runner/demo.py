@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from collectors.play import Player
-from collectors.settings import mqtt_settings
 from runner.embedded import Embedded
 from runner.labels import Labels
 from runner.screen import Moment, Screen
@@ -33,7 +32,7 @@ def play_day(
     Returns early when ``stopping`` is set, or the embedded runner fails. Raises BadInput where the labels
     are of another day, and what the player raises.
     """
-    player = Player(recording, mqtt_settings(embedded.status().broker, {}), rate)
+    player = Player(recording, embedded.status().broker, rate)
     started = time.monotonic()
     with screen:
         player.start()

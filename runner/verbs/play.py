@@ -7,7 +7,6 @@ Out: the messages on the broker; on the terminal, or as JSON, what was published
 import argparse
 import json
 import math
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recording", metavar="RECORDING", type=Path, help="*.jsonl, *.jsonl.gz or *.jsonl.zst"
     )
-    parser.add_argument("--broker", metavar="ADDRESS", help="mqtt://[USER@]HOST[:PORT] or mqtts://...")
+    parser.add_argument(
+        "--broker",
+        metavar="ADDRESS",
+        default="mqtt://127.0.0.1:1883",
+        help="mqtt://[USER@]HOST[:PORT] or mqtts://... (default: mqtt://127.0.0.1:1883)",
+    )
     parser.add_argument(
         "--rate", type=rate, default=1.0, help="seconds of the recording in one second, or max (default: 1)"
     )
@@ -47,19 +51,18 @@ def rate(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Play; 0 when all was acknowledged, 1 when not. Raises BadConfig, BrokerFailed or OSError."""
     from collectors.play import Player
-    from collectors.settings import mqtt_settings
 
     def tell(line: int, what: str) -> None:
         print(f"{args.recording}: line {line}: {what}", file=sys.stderr)
 
-    player = Player(args.recording, mqtt_settings(args.broker, os.environ), args.rate, tell)
+    player = Player(args.recording, args.broker, args.rate, tell)
     player.start()
     try:
         _watch(player)
     finally:
         player.stop()
     sys.stdout.write(_report(player, as_json=args.json))
-    return 0 if player.complete else 1
+    return 0 if player.published == player.acknowledged > 0 else 1
 
 
 def _watch(player: "Player") -> None:
@@ -82,7 +85,6 @@ def _report(player: "Player", *, as_json: bool) -> str:
     per_second = player.acknowledged / player.seconds if player.seconds else 0.0
     if as_json:
         figures = {
-            "messages": player.total,
             "published": player.published,
             "acknowledged": player.acknowledged,
             "seconds": round(player.seconds, 3),
@@ -91,6 +93,6 @@ def _report(player: "Player", *, as_json: bool) -> str:
         }
         return json.dumps(figures, indent=1) + "\n"
     return (
-        f"{player.acknowledged:,} of {player.total:,} messages acknowledged in {player.seconds:.1f} s: "
+        f"{player.acknowledged:,} of {player.published:,} messages acknowledged in {player.seconds:.1f} s: "
         f"{player.rate_reached:,.1f} times real time, {per_second:,.0f} messages/s\n"
     )
