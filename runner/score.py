@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from runner.agreement import adjusted_rand_index
 from runner.foresight import Foresight, judge
 from runner.labels import EARLY, FOREVER, MARGIN, BadInput, Labels, TrueIncident
-from runner.outputs import Outputs, SeenAlarm, SeenIncident, SeenRevision
+from runner.matching import History, cause_of, overlap
+from runner.outputs import Outputs, SeenAlarm, SeenIncident
 from schemas.times import DAY, SECOND, rfc3339
 
 TOP = 3
@@ -72,10 +73,8 @@ def score(outputs: Outputs, labels: Labels) -> Score:
     for incident in incidents:
         if cause := causes[incident.id]:
             of_cause[cause.id].append(incident)
-    histories = _histories(outputs.revisions)
-    judged = tuple(
-        _judge_cause(truth, of_cause[truth.id], incidents, histories) for truth in labels.incidents
-    )
+    history = History(outputs.revisions)
+    judged = tuple(_judge_cause(truth, of_cause[truth.id], incidents, history) for truth in labels.incidents)
     false = tuple(name for name, cause in causes.items() if cause is None)
     days = (last - first) / DAY
     return Score(
@@ -99,37 +98,13 @@ def score(outputs: Outputs, labels: Labels) -> Score:
     )
 
 
-def cause_of(seen: SeenIncident, truths: Iterable[TrueIncident]) -> TrueIncident | None:
-    """The one true incident that ``seen`` is about: by root among those near in time, else by assets shared.
-
-    Where several fit, the one that shares most assets, then the first in the labels. None for a false
-    incident.
-    """
-    near = [truth for truth in truths if _overlap(seen, truth)]
-    by_root = [truth for truth in near if seen.root.asset in truth.roots]
-    by_assets = [truth for truth in near if seen.assets & truth.assets]
-    return max(by_root or by_assets, key=lambda truth: len(seen.assets & truth.assets), default=None)
-
-
-def _overlap(seen: SeenIncident, truth: TrueIncident) -> bool:
-    first, last = truth.span
-    return seen.opened <= last and first <= (FOREVER if seen.closed is None else seen.closed)
-
-
 def _judge_cause(
     truth: TrueIncident,
     matched: Sequence[SeenIncident],
     incidents: Sequence[SeenIncident],
-    histories: dict[str, list[SeenRevision]],
+    history: History,
 ) -> CauseScore:
     mains = _mains(truth, incidents)
-    firsts = [
-        revision.known_at
-        for incident in matched
-        for revision in histories.get(incident.id, [])
-        if cause_of(revision, [truth])
-    ]
-    rights = [_right_since(truth, histories.get(incident.id, [])) for incident in matched]
     return CauseScore(
         id=truth.id,
         cause=truth.cause.asset,
@@ -139,8 +114,8 @@ def _judge_cause(
         main_incident=mains[0].id if mains else None,
         main_root=mains[0].root.asset if mains else None,
         main_top1=bool(mains) and all(incident.root.asset in truth.roots for incident in mains),
-        incident_delay_seconds=_delay(truth, firsts),
-        root_delay_seconds=_delay(truth, [since for since in rights if since is not None]),
+        incident_delay_seconds=_delay(truth, (history.known_since(one.id, truth) for one in matched)),
+        root_delay_seconds=_delay(truth, (history.right_since(one.id, truth) for one in matched)),
     )
 
 
@@ -155,48 +130,15 @@ def _mains(truth: TrueIncident, incidents: Iterable[SeenIncident]) -> list[SeenI
     cause alarms first.
     """
     held = {
-        incident.id: len(incident.assets & truth.assets)
-        for incident in incidents
-        if _overlap(incident, truth)
+        incident.id: len(incident.assets & truth.assets) for incident in incidents if overlap(incident, truth)
     }
     most = max(held.values(), default=0)
     return [incident for incident in incidents if most and held.get(incident.id) == most]
 
 
-def _right_since(truth: TrueIncident, history: Sequence[SeenRevision]) -> int | None:
-    """When the root became right for good: the first revision after the last wrong one."""
-    since = None
-    for revision in reversed(history):
-        if revision.root.asset not in truth.roots:
-            break
-        since = revision.known_at
-    return since
-
-
-def _delay(truth: TrueIncident, known: Sequence[int]) -> float | None:
-    return (min(known) - truth.first_seen) / SECOND if known else None
-
-
-def _histories(revisions: Iterable[SeenRevision]) -> dict[str, list[SeenRevision]]:
-    """By final incident id, every standing revision of it and of the ids that went into it, in order."""
-    became: dict[str, str] = {}
-    for revision in revisions:
-        became |= {old: revision.id for old in revision.replaces if old != revision.id}
-        if revision.replaced_by:
-            became[revision.id] = revision.replaced_by
-    histories = defaultdict(list)
-    for revision in sorted(revisions, key=lambda revision: (revision.known_at, revision.revision)):
-        if revision.stands:
-            histories[_final(revision.id, became)].append(revision)
-    return histories
-
-
-def _final(name: str, became: dict[str, str]) -> str:
-    """Where an id ended. An id may come back after it was replaced, so a ring ends where it began."""
-    passed = {name}
-    while (after := became.get(name)) and after not in passed:
-        passed.add(name := after)
-    return name
+def _delay(truth: TrueIncident, known: Iterable[int | None]) -> float | None:
+    earliest = min((at for at in known if at is not None), default=None)
+    return None if earliest is None else (earliest - truth.first_seen) / SECOND
 
 
 def _grouping(

@@ -202,6 +202,37 @@ def test_right_root_counts_from_when_it_stays_right(day: Day) -> None:
     assert found.root_delay_seconds_median == 10 * 60
 
 
+def test_a_wrong_incident_that_merges_in_does_not_undo_the_right_one(day: Day) -> None:
+    """People who read the right incident had the right root all the time."""
+    day.truth("feeder-7", "14:00-16:00", "pump-3@14:02", first_observable=at("14:00"))
+    final = day.incident("right", "feeder-7", "feeder-7@14:00 pump-3@14:02", known="14:03")
+    stray = {**final, "id": "stray", "root": {"asset": "pump-3"}}
+    day.revision(stray, "14:05")
+    day.revision(stray, "14:07", change="replaced", replaced_by="right")
+    day.revision(final, "14:07", change="merged", replaces=["stray"])
+    found = day.score()
+    assert found.root_delay_seconds_median == 3 * 60
+
+
+def test_a_right_root_that_was_given_up_was_never_known(day: Day) -> None:
+    """A replay that ends with the wrong root has no delay to the right one."""
+    day.truth("feeder-7", "14:00-16:00", "pump-3@14:02", first_observable=at("14:00"))
+    final = day.incident("one", "pump-3", "feeder-7@14:00 pump-3@14:02")
+    day.revision({**final, "root": {"asset": "feeder-7"}}, "14:03")
+    day.revision(final, "14:05")
+    found = day.score()
+    assert (found.incident_delay_seconds_median, found.root_delay_seconds_median) == (180, None)
+
+
+def test_an_id_that_comes_back_is_no_endless_ring(day: Day) -> None:
+    """Ids that replaced each other in turn are one history."""
+    day.truth("feeder-7", "14:00-16:00", "pump-3@14:02", first_observable=at("14:00"))
+    final = day.incident("one", "feeder-7", "feeder-7@14:00 pump-3@14:02", known="14:03")
+    day.revision({**final, "id": "two"}, "14:04", replaces=["one"])
+    day.revision(final, "14:05", replaces=["two"])
+    assert day.score().root_delay_seconds_median == 3 * 60
+
+
 def expected(asset: str, start: str, end: str, probability: float) -> dict[str, Any]:
     """A consequence foreseen: the asset stops between two times."""
     return {
