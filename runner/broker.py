@@ -72,8 +72,13 @@ class EmbeddedBroker:
         return f"mqtt://{self._host}:{self._port}"
 
     @property
+    def bound(self) -> int:
+        """How many messages may wait; then connections are read no more."""
+        return MESSAGES_MAX
+
+    @property
     def waiting(self) -> int:
-        """Messages received and not stored yet; at most about MESSAGES_MAX."""
+        """Messages received and not stored yet; at most about ``bound``."""
         return self._custody.waiting
 
     def start(self) -> None:

@@ -9,6 +9,7 @@ Two threads of ours, next to the broker's: the log's writer answers senders, the
 the processor may lag behind, by at most ``reception.LAG_MAX`` records; then senders wait.
 """
 
+import os
 import threading
 import time
 from collections import deque
@@ -17,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from runner import broker as embedded_broker
+from collectors.mqtt import Collector
+from collectors.settings import mqtt_settings
 from runner import reception as door
 from runner.broker import EmbeddedBroker
 from runner.processor import Processor
@@ -76,9 +78,10 @@ class Status:
 class Embedded:
     """One city, running. ``start`` and ``stop`` it once.
 
-    ``broker`` is the address of another broker (``mqtt://host:port``) in the place of the embedded one,
-    which listens on ``mqtt_host`` and ``mqtt_port`` (0: any free port). ``on_failure`` is called, from
-    another thread, where it can't go on: the disk is full, say. Raises CannotRun where the folder is in
+    ``broker`` is the address of another broker (``mqtt://host:port``; CROSSCURRENT_MQTT_* variables say the
+    rest) in the place of the embedded one, which listens on ``mqtt_host`` and ``mqtt_port`` (0: any free
+    port). ``on_failure`` is called, from another thread, where it can't go on: the disk is full, say. Raises
+    BadConfig where the address is none, CannotRun where the folder is in
     use or unfit.
     """
 
@@ -99,11 +102,11 @@ class Embedded:
         self.retention = retention or Retention()
         try:
             self._processor = Processor(city, vocabulary, self.store, self.retention)
+            self._reception = Reception(city, self.store.log, processed=self._processor.offset)
+            self._source = self._source_of(broker, mqtt_host, mqtt_port)
         except BaseException:
             self.store.close()
             raise
-        self._reception = Reception(city, self.store.log, processed=self._processor.offset)
-        self._source = EmbeddedBroker(self._reception.receive, mqtt_host, mqtt_port, self._fail)
         self._on_failure = on_failure
         self._failure: Exception | None = None
         self._stopping = threading.Event()
@@ -131,6 +134,14 @@ class Embedded:
         """Nothing more will come, as at the end of a recording: look at what waits for time to move."""
         if (stream_time := self.store.progress().stream_time) is not None:
             self._reception.pass_time(stream_time)
+
+    def _source_of(self, broker: str | None, host: str, port: int) -> EmbeddedBroker | Collector:
+        """What messages come from: our own broker, or a collector of another one."""
+        if broker is None:
+            return EmbeddedBroker(self._reception.receive, host, port, self._fail)
+        # A session for each city: stable over restarts, so that the broker keeps what comes meanwhile.
+        settings = mqtt_settings(broker, os.environ, client_id=f"crosscurrent-{self.city.city}")
+        return Collector(settings, self._reception.receive, self._fail)
 
     @property
     def failure(self) -> Exception | None:
@@ -207,7 +218,7 @@ class Embedded:
 
     def _buffers(self) -> tuple[Buffer, ...]:
         return (
-            Buffer("waiting for the log", self._source.waiting, embedded_broker.MESSAGES_MAX, "senders wait"),
+            Buffer("waiting for the log", self._source.waiting, self._source.bound, "senders wait"),
             Buffer("log not processed", self.lag, door.LAG_MAX, "senders wait"),
             Buffer(
                 "log kept",
