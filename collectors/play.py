@@ -151,7 +151,10 @@ class Player:
         return self._connected and not self._recovering and on_the_way < WINDOW
 
     def _await(self, ready: Callable[[], bool]) -> bool:
-        """Wait until ``ready``; False where we are to stop before. Raises BrokerFailed where nothing moves for too long, or we are refused."""
+        """Wait until ``ready``; False where we are to stop before.
+
+        Raises BrokerFailed where nothing moves for too long, or the broker refuses us.
+        """
         with self._moved:
             while not ready():
                 if self.failure is not None:

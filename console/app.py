@@ -14,6 +14,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 from nicegui import Client, app, background_tasks, ui
+from starlette.responses import Response
 
 from console.guard import Guard
 from console.layout import lay_out
@@ -77,8 +78,8 @@ def _routes(system: System) -> None:
         city.show(live, layout)
 
     @ui.page("/incident/{incident_id}")
-    def _incident(incident_id: str) -> None:
-        incident.show(live, incident_id)
+    def _incident(incident_id: str) -> Response | None:
+        return incident.show(live, incident_id)
 
     @ui.page("/asset/{asset_id}")
     def _asset(asset_id: str) -> None:

@@ -143,7 +143,7 @@ def lanes(
         if (incident.closed or end) > start
     )
     return Markup(
-        '<div class="lanes" role="img" aria-label="Alarms of each utility over the last 12 hours">'
+        '<div class="lanes" role="img" aria-label="Alarms of each utility side by side">'
         '<div class="lane-names">{}</div><div class="lane-tracks">{}{}<div class="axis">{}</div></div></div>'
     ).format(
         join(

@@ -24,6 +24,7 @@ HELP = Markup(
     "<div><dt><kbd>↑</kbd> <kbd>↓</kbd></dt><dd>from one incident to the next</dd></div>"
     "<div><dt><kbd>Enter</kbd></dt><dd>open the incident or asset</dd></div>"
     "<div><dt><kbd>Esc</kbd></dt><dd>back, close</dd></div>"
+    "<div><dt><kbd>z</kbd></dt><dd>the incident close up, or the whole city</dd></div>"
     "<div><dt><kbd>t</kbd></dt><dd>theme: as the system, dark, light</dd></div>"
     "<div><dt><kbd>?</kbd></dt><dd>this help</dd></div></dl>"
     '<form method="dialog"><button>Close</button></form></dialog>'

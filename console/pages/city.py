@@ -15,7 +15,7 @@ from console.live import Live, Snapshot
 from console.pages.asset import asset_view
 from schemas.times import DAY, HOUR
 
-LANE_HOURS = 12
+LANE_HOURS = 8
 """How far back the lanes look."""
 
 

@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 from nicegui import ui
+from starlette.responses import RedirectResponse, Response
 
 from console import fragments, markup, views, wording
 from console.frame import every_second, html, page, put
@@ -18,7 +19,7 @@ from schemas.times import HOUR
 CHARTS_MAX = 12
 
 
-def show(live: Live, incident: str) -> None:
+def show(live: Live, incident: str) -> Response | None:
     """The page of one incident; an id that was replaced leads to the new one."""
     revisions = live.store.incident(incident)
     if not revisions:
@@ -28,12 +29,12 @@ def show(live: Live, incident: str) -> None:
                     incident
                 )
             )
-        return
+        return None
     if revisions[-1].id != incident:
-        ui.navigate.to(f"/incident/{revisions[-1].id}")
-        return
+        return RedirectResponse(f"/incident/{revisions[-1].id}")
     with page(live, revisions[-1].summary[:60], "incident"):
         _build(live, revisions)
+    return None
 
 
 def _build(live: Live, revisions: list[IncidentRevision]) -> None:

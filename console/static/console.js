@@ -65,6 +65,7 @@
     } else if (event.key === "/") step(0);
     else if (event.key === "ArrowDown" || event.key === "j") { if (!cards().length || onMap) return; step(1); }
     else if (event.key === "ArrowUp" || event.key === "k") { if (!cards().length || onMap) return; step(-1); }
+    else if (event.key === "z") document.querySelector("[data-focus]")?.click();
     else if (event.key === "t") document.querySelector("[data-theme-toggle]")?.click();
     else return;
     event.preventDefault();

@@ -1,5 +1,5 @@
 // The map: pans, zooms, shows states and the selected incident. The drawing itself comes from Python, once.
-const NAMES_MAX = 14;
+const NAMES_MAX = 18;
 const SVG = "http://www.w3.org/2000/svg";
 
 export default {
@@ -12,7 +12,7 @@ export default {
       <div class="map-buttons">
         <button type="button" aria-label="Zoom in" @click="zoom(1.5)">+</button>
         <button type="button" aria-label="Zoom out" @click="zoom(1 / 1.5)">&minus;</button>
-        <button type="button" aria-label="Whole city" @click="whole()"><svg viewBox="0 0 16 16"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg></button>
+        <button type="button" data-focus aria-label="The selected incident, or the whole city" @click="focus()"><svg viewBox="0 0 16 16"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg></button>
       </div>
       <div class="tip" ref="tip" role="status"></div>
     </div>`,
@@ -144,6 +144,21 @@ export default {
       this.show({ ...this.home });
     },
 
+    // As near as the selected incident allows; the whole city when it is near already.
+    focus() {
+      const incident = this.incidents[this.selected];
+      const members = incident ? [incident.root, ...incident.members].map((id) => this.assets.get(id)).filter(Boolean) : [];
+      if (!members.length || this.view.w < this.home.w * 0.99) return this.whole();
+      const xs = members.map(({ x }) => x), ys = members.map(({ y }) => y), margin = 70;
+      const left = Math.min(...xs) - margin, top = Math.min(...ys) - margin;
+      const w = Math.max(...xs) + margin - left, h = Math.max(...ys) + margin - top;
+      const size = Math.min(1, Math.max(w / this.home.w, h / this.home.h, 0.12));
+      this.show({
+        x: left + (w - this.home.w * size) / 2, y: top + (h - this.home.h * size) / 2,
+        w: this.home.w * size, h: this.home.h * size,
+      });
+    },
+
     show({ x, y, w, h }) {
       const inside = (value, low, high) => Math.min(Math.max(value, low), high);
       x = inside(x, this.home.x, this.home.x + this.home.w - w);
@@ -156,7 +171,10 @@ export default {
     frame() {
       const unit = this.unit();
       // Symbols keep their size in pixels; on a small map they shrink a little, else they would cover it.
-      this.svg.style.setProperty("--k", Math.min(unit, 0.35 + 0.65 * unit));
+      this.size = Math.min(unit, 0.35 + 0.65 * unit);
+      this.svg.style.setProperty("--k", this.size);
+      for (const side of ["markerWidth", "markerHeight"]) this.svg.querySelector("marker").setAttribute(side, 8.5 * this.size);
+      this.drawPaths();
       this.$refs.scale.firstElementChild.style.width = this.scale[1] / unit + "px";
       this.drawNames();
     },
@@ -176,9 +194,13 @@ export default {
         node.classList.toggle("root", incident?.root === id);
       }
       this.svg.classList.toggle("selected", Boolean(incident));
-      const paths = (incident?.paths || []).map((path) => this.line(path, true)).filter(Boolean);
-      this.svg.querySelector(".chain").replaceChildren(...paths);
+      this.drawPaths();
       this.drawNames();
+    },
+
+    drawPaths() {
+      const paths = (this.incidents[this.selected]?.paths || []).map((path) => this.line(path, true)).filter(Boolean);
+      this.svg.querySelector(".chain").replaceChildren(...paths);
     },
 
     line(ids, arrow) {
@@ -191,7 +213,7 @@ export default {
       else {
         points.slice(1, -1).forEach((point) => (d += `L${point.x} ${point.y}`));
         const dx = last.x - before.x, dy = last.y - before.y, long = Math.hypot(dx, dy) || 1;
-        const stop = Math.max(0, long - 15) / long, bend = Math.min(0.14, 16 / long);
+        const stop = Math.max(0, long - 13.5 * this.size) / long, bend = Math.min(0.14, 16 / long);
         d += `Q${before.x + dx / 2 - dy * bend} ${before.y + dy / 2 + dx * bend} ${before.x + dx * stop} ${before.y + dy * stop}`;
         path.setAttribute("marker-end", "url(#arrow)");
       }
@@ -219,11 +241,15 @@ export default {
         if (nodes.length >= NAMES_MAX) break;
         const { x, y, title } = this.assets.get(id), root = id === incident?.root;
         const wide = (this.pen.measureText(title).width + 6) * unit, tall = (size + 3) * unit, gap = (root ? 17 : 13) * unit;
+        const side = gap * 0.75, up = y - gap * 0.6 - tall, down = y + gap * 0.6;
         const places = [[x + gap, y - tall / 2, "start"], [x - gap - wide, y - tall / 2, "end"],
-          [x - wide / 2, y - gap - tall, "middle"], [x - wide / 2, y + gap, "middle"]];
-        const place = places.map(([left, top, anchor]) => ({ box: [left, top, left + wide, top + tall], anchor })).find(({ box }) =>
+          [x - wide / 2, y - gap - tall, "middle"], [x - wide / 2, y + gap, "middle"],
+          [x + side, up, "start"], [x - side - wide, up, "end"], [x + side, down, "start"], [x - side - wide, down, "end"]]
+          .map(([left, top, anchor]) => ({ box: [left, top, left + wide, top + tall], anchor }));
+        const free = places.find(({ box }) =>
           box[0] > this.view.x && box[2] < this.view.x + this.view.w &&
           !taken.some((other) => meet(box, other)) && !blocked.some(([other, b]) => other !== id && meet(box, b)));
+        const place = free || (root && places[2]); // the root is named in any case
         if (!place) continue;
         taken.push(place.box);
         const text = document.createElementNS(SVG, "text");

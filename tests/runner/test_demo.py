@@ -65,6 +65,7 @@ def demo(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         text=True,
         timeout=120,
         env=environment,
+        check=False,
     )
 
 
@@ -85,7 +86,7 @@ def test_the_storm_is_played_told_and_found(
     assert f"port {taken[0]} is taken, so " in done.stdout
     assert f"port {taken[1]} is taken, so " in done.stdout
     assert "show=False" in done.stdout
-    messages = sum(1 for _ in short_day.open())
+    messages = len(short_day.read_text().splitlines())
     assert f"{messages:,} of {messages:,} messages acknowledged in " in done.stdout
     assert "control rooms would have seen each alone: storm" in done.stdout
     assert "opened: Catchment-1 has heavy rain" in done.stdout
