@@ -108,8 +108,10 @@ def test_a_truncated_file_is_read_as_far_as_it_goes(tmp_path: Path, pack: object
     assert [message.topic for message in messages] == [f"a/{i}" for i in range(len(messages))]
     assert 200 < len(messages) < 600
     assert faults == [
-        f"{len(messages) + 1}: the compressed data breaks off before its end; "
-        f"the {len(messages)} lines before it were read"
+        (
+            f"{len(messages) + 1}: the compressed data breaks off before its end; "
+            f"the {len(messages)} lines before it were read"
+        )
     ]
 
 
