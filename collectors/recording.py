@@ -96,16 +96,19 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 def _lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Lines without their ends. One over the bound comes out as its beginning, longer than the bound."""
-    rest = b""
+    parts: list[bytes] = []
+    size = 0
     for block in blocks:
-        end = block.find(b"\n") if len(rest) > LONGEST_LINE else 0
-        if end < 0:
-            continue
-        lines = (rest + block[end:]).split(b"\n")
-        rest = lines.pop()
-        yield from lines
-    if rest:
-        yield rest
+        head, *more = block.split(b"\n")
+        if size <= LONGEST_LINE:
+            parts.append(head)
+            size += len(head)
+        if more:
+            yield b"".join(parts)
+            yield from more[:-1]
+            parts, size = [more[-1]], len(more[-1])
+    if size:
+        yield b"".join(parts)
 
 
 def _message(line: bytes) -> Message:
