@@ -97,8 +97,9 @@ class PlainScreen:
         for incident in reversed(moment.incidents):
             if self._known.get(incident.id) == incident.revision:
                 continue
-            if incident.id not in self._known or incident.change in TOLD:
-                self._say(f"{_clock(incident.known_at)}  {incident.change}: {incident.summary}")
+            turn = incident.change if incident.id in self._known else "opened"
+            if turn in TOLD:
+                self._say(f"{_clock(incident.known_at)}  {turn}: {incident.summary}")
             self._known[incident.id] = incident.revision
         if (tenths := int(moment.share * 10)) > self._tenths:
             self._tenths = tenths

@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
         recorder = _Recorder(writer.write, writer.flush, args.count, ended)
         collector = Collector(settings, recorder.store, lambda _: ended.set())
         collector.start()
+        print(f"recording {settings.address} into {args.out}; Ctrl-C ends it", flush=True)
         began = time.monotonic()
         try:
             ended.wait(args.seconds)

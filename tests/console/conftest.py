@@ -18,7 +18,7 @@ from schemas.city import City
 from schemas.cityfile import load_city
 from schemas.times import parse_time
 from schemas.vocabulary import load_vocabulary
-from tests.console.tabs import HOSTILE, Tab
+from tests.console.tabs import HOSTILE, Tab, with_assets
 
 RIVERTON = Path(__file__).parents[2] / "cities" / "riverton"
 FROM, UNTIL = parse_time("2025-06-04T08:40:00Z"), parse_time("2025-06-04T09:50:00Z")
@@ -52,7 +52,7 @@ def hostile(riverton: City) -> City:
         asset.model_copy(update={"name": HOSTILE}) if asset.id == "road-market" else asset
         for asset in riverton.assets
     )
-    return City(**{**dict(riverton), "assets": assets})
+    return with_assets(riverton, assets)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
-"""A browser tab that remembers what it complained about and whom it asked."""
+"""What the console's tests share: a tab that remembers its complaints, a city with other assets."""
 
 from playwright.sync_api import BrowserContext, Page
+
+from schemas.city import Asset, City
 
 HOSTILE = "<img src=x onerror=document.title='taken'>"
 """A name that an asset register should not hold, and that must do nothing but look odd."""
@@ -31,3 +33,8 @@ class Tab:
     def _ask(self, url: str) -> None:
         if not url.startswith((self.address, "data:", "blob:")):
             self.foreign.append(url)
+
+
+def with_assets(city: City, assets: tuple[Asset, ...]) -> City:
+    """The same city with other assets."""
+    return City(city=city.city, timezone=city.timezone, assets=assets, links=city.links, sensors=city.sensors)

@@ -14,7 +14,7 @@ from schemas.alarms import Severity
 from schemas.city import City
 from schemas.readings import Quality, Reading
 from schemas.times import HOUR, MINUTE, parse_time
-from tests.console.tabs import HOSTILE
+from tests.console.tabs import HOSTILE, with_assets
 
 T = parse_time("2025-06-04T10:00:00Z")
 PARIS = ZoneInfo("Europe/Paris")
@@ -34,12 +34,8 @@ def test_assets_at_one_place_are_moved_apart_but_not_away(riverton: City) -> Non
 
 def test_a_city_without_positions_has_an_empty_map(riverton: City) -> None:
     """Positions are optional in a city model."""
-    nowhere = City(
-        **{
-            **dict(riverton),
-            "assets": tuple(asset.model_copy(update={"position": None}) for asset in riverton.assets),
-        }
-    )
+    placeless = tuple(asset.model_copy(update={"position": None}) for asset in riverton.assets)
+    nowhere = with_assets(riverton, placeless)
 
     assert lay_out(nowhere).points == {}
     assert "<svg" in drawing.drawing(nowhere, lay_out(nowhere))
