@@ -1,4 +1,4 @@
-"""The collector at a real mosquitto: what is acknowledged, what comes again, and what happens at the bound."""
+"""The collector at a real mosquitto: what is acknowledged, what comes again, what happens at the bound."""
 
 import subprocess
 import sys
@@ -100,7 +100,7 @@ def test_the_broker_keeps_messages_while_we_are_away(mosquitto: Mosquitto) -> No
 
 
 def test_after_stop_everything_taken_is_stored_and_acknowledged(mosquitto: Mosquitto) -> None:
-    """A clean stop leaves nothing half done: what the next collector is sent is what this one never stored."""
+    """A clean stop leaves nothing half done: the next one is sent what this one never stored."""
     kept: list[Message] = []
 
     def slowly(messages: list[Message]) -> None:
