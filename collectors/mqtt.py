@@ -164,8 +164,8 @@ class Collector:
         if not code.is_failure:
             self.counts.connections += 1
             self._client.subscribe([(topic, 1) for topic in self._settings.topics])
-            self._accepted.set()
-        elif code.value in FINAL or (not self._accepted.is_set() and code.value != UNSUPPORTED_VERSION):
+            return  # answered when the subscription is: what is published from then on is ours
+        if code.value in FINAL or (not self._accepted.is_set() and code.value != UNSUPPORTED_VERSION):
             self._fail(refusal(self._settings, code))
         self._answered.set()
 
@@ -184,6 +184,9 @@ class Collector:
                 self._fail(
                     BrokerFailed(f"broker {self.address} refuses the subscription to {topic!r}: {code}")
                 )
+                return
+        self._accepted.set()
+        self._answered.set()
 
     def _on_message(self, _client: Client, _user: Any, delivered: MQTTMessage) -> None:
         try:

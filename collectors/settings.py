@@ -6,10 +6,11 @@ Out: one frozen model. A misspelt variable is an error, not a silence. Secrets c
      file, never from an address, which others can read in the process list; they are never shown.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
@@ -107,10 +108,10 @@ def _of_address(address: str) -> dict[str, Any]:
     parts = urlsplit(address)
     expected = "expected mqtt://[USER@]HOST[:PORT] or mqtts://..."
     if parts.scheme not in SCHEMES or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(f"{_without_password(parts)!r} is no broker; {expected}")
+        raise ValueError(f"{_without_password(address)!r} is no broker; {expected}")
     if parts.password is not None:
         raise ValueError(
-            f"{_without_password(parts)!r} holds a password, which others could read; "
+            f"{_without_password(address)!r} holds a password, which others could read; "
             f"put it into {PREFIX}PASSWORD or the file that {PREFIX}PASSWORD_FILE names"
         )
     try:
@@ -121,6 +122,6 @@ def _of_address(address: str) -> dict[str, Any]:
     return fields | ({"username": parts.username} if parts.username else {})
 
 
-def _without_password(parts: SplitResult) -> str:
-    hidden = parts._replace(netloc=parts.netloc.rpartition("@")[2]) if "@" in parts.netloc else parts
-    return hidden.geturl()
+def _without_password(address: str) -> str:
+    """The address without user and password, for errors."""
+    return re.sub(r"//.*@", "//", address)

@@ -1,5 +1,6 @@
 """Real servers for the tests: each is started on a free port, and ended with the test that asked for it."""
 
+import getpass
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,7 @@ class Mosquitto:
         self.port = port
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
-            f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+            f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
             f"persistence_location {folder}/\nautosave_interval 1\nmax_queued_messages 0\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
