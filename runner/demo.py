@@ -44,10 +44,11 @@ def play_day(
         while embedded.lag and embedded.failure is None and time.monotonic() < deadline:
             if stopping.wait(0.02):
                 break
-        screen.show(_moment(embedded, 1.0))
+        if not stopping.is_set():
+            screen.show(_moment(embedded, 1.0))
     played = Played(player.published, player.acknowledged, time.monotonic() - started)
-    return judge(embedded.store, played, embedded.lag, labels)
+    return judge(embedded.city, embedded.store, played, embedded.lag, labels)
 
 
 def _moment(embedded: Embedded, share: float) -> Moment:
-    return Moment(share, embedded.status(), embedded.store.incidents())
+    return Moment(embedded.city, share, embedded.status(), embedded.store.incidents())

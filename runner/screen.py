@@ -15,8 +15,9 @@ from rich.text import Text
 
 from runner.embedded import Status
 from schemas.alarms import Severity
+from schemas.city import City
 from schemas.incidents import IncidentRevision
-from schemas.times import rfc3339
+from streams.wording import clock
 
 INCIDENTS_SHOWN = 8
 TOLD = frozenset({"opened", "new root", "merged", "split", "reopened", "closed"})
@@ -27,6 +28,7 @@ STYLES = {Severity.INFO: "", Severity.WARNING: "yellow", Severity.CRITICAL: "bol
 class Moment(NamedTuple):
     """How it stands now."""
 
+    city: City
     share: float
     """Of the day, 0 to 1."""
     status: Status
@@ -73,7 +75,8 @@ class LiveScreen:
         table.add_column("what happened, and why", ratio=1)
         for incident in moment.incidents[:INCIDENTS_SHOWN]:
             style = "dim" if incident.closed else STYLES[incident.severity]
-            table.add_row(_clock(incident.opened), str(len(incident.members)), incident.summary, style=style)
+            since, alarms = clock(incident.opened, moment.city), str(len(incident.members))
+            table.add_row(since, alarms, Text(incident.summary), style=style)
         bar = ProgressBar(total=1.0, completed=moment.share)
         self._live.update(Group(Text(_progress(moment)), bar, table))
 
@@ -99,7 +102,7 @@ class PlainScreen:
                 continue
             turn = incident.change if incident.id in self._known else "opened"
             if turn in TOLD:
-                self._say(f"{_clock(incident.known_at)}  {turn}: {incident.summary}")
+                self._say(f"{clock(incident.known_at, moment.city)}  {turn}: {incident.summary}")
             self._known[incident.id] = incident.revision
         if (tenths := int(moment.share * 10)) > self._tenths:
             self._tenths = tenths
@@ -111,12 +114,8 @@ class PlainScreen:
 
 def _progress(moment: Moment) -> str:
     status = moment.status
-    clock = _clock(status.stream_time) if status.stream_time is not None else "--:--"
+    now = clock(status.stream_time, moment.city) if status.stream_time is not None else "--:--"
     return (
-        f"{clock}  {moment.share:4.0%}  {status.received:,} messages ({status.messages_per_second:,.0f}/s), "
+        f"{now}  {moment.share:4.0%}  {status.received:,} messages ({status.messages_per_second:,.0f}/s), "
         f"{status.stored:,} readings, {status.refused:,} refused, {len(moment.incidents)} incidents"
     )
-
-
-def _clock(at: int) -> str:
-    return rfc3339(at)[11:16]

@@ -12,8 +12,9 @@ from runner.labels import Labels, load_labels
 from runner.outputs import Outputs, SeenAlarm, SeenIncident, SeenRevision
 from runner.score import Score, score
 from runner.store import Store
+from schemas.city import City
 from schemas.incidents import IncidentRevision
-from schemas.times import rfc3339
+from streams.wording import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Played:
 class Verdict:
     """A played day in numbers."""
 
+    city: City
     played: Played
     readings: int
     refused: int
@@ -56,7 +58,7 @@ class Verdict:
             + (f", {self.unprocessed:,} records not processed" if self.unprocessed else ""),
             f"{alarms} alarms, which the control rooms would have seen each alone: {alone or 'none'}",
             f"{len(self.incidents)} incident{'' if len(self.incidents) == 1 else 's'}:",
-            *(f"  {_clock(incident.opened)}  {incident.summary}" for incident in reversed(self.incidents)),
+            *(f"  {clock(one.opened, self.city)}  {one.summary}" for one in reversed(self.incidents)),
             *self._truth(),
         ]
 
@@ -71,7 +73,7 @@ class Verdict:
         ]
 
 
-def judge(store: Store, played: Played, unprocessed: int, labels: Labels | None) -> Verdict:
+def judge(city: City, store: Store, played: Played, unprocessed: int, labels: Labels | None) -> Verdict:
     """Look at a store after the day. Raises BadInput where the labels are of another day."""
     alarms, incidents = store.alarms(), store.incidents(limit=1_000_000)
     counts = store.counts()
@@ -81,6 +83,7 @@ def judge(store: Store, played: Played, unprocessed: int, labels: Labels | None)
         revisions=[SeenRevision.model_validate(revision.model_dump()) for revision in store.revisions()],
     )
     return Verdict(
+        city=city,
         played=played,
         readings=counts.get("stored", 0),
         refused=counts.get("refused", 0),
@@ -99,7 +102,3 @@ def labels_beside(recording: Path) -> Labels | None:
 
 def _missed(root: str | None) -> str:
     return f"missed, {root} was taken for the root" if root else "missed, no incident holds it"
-
-
-def _clock(at: int) -> str:
-    return rfc3339(at)[11:16]

@@ -94,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
 
         def tell(stopping: threading.Event) -> "Verdict":
             verdict = play_day(embedded, args.recording, args.rate, screen(Console()), labels, stopping)
+            if stopping.is_set():  # cut short: there is nothing to judge
+                return verdict
             say("\n".join(["", *verdict.lines()]))
             if args.once:
                 caught.leave()

@@ -5,9 +5,11 @@ import io
 import json
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ from runner.screen import LiveScreen, Moment, PlainScreen, screen
 from runner.verbs.demo import has_display, rate
 from runner.verdict import Played, Verdict, labels_beside
 from schemas.alarms import Severity
+from schemas.cityfile import load_city
 from schemas.incidents import IncidentRevision, Member, Root
 from schemas.times import parse_time
 
@@ -115,6 +118,24 @@ def test_a_missing_recording_is_told_before_anything_starts(tmp_path: Path) -> N
     assert done.stdout == ""
 
 
+def test_ctrl_c_in_the_middle_ends_it_without_a_verdict(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    """Status 130 within two seconds, and nothing is said of a day that was cut short."""
+    (tmp_path / "quiet_console.py").write_text(QUIET_CONSOLE)
+    command = [sys.executable, "-c", RUN, str(ROOT), str(tmp_path), "demo", "--no-browser"]
+    command += ["--mqtt-port", str(free_port()), "--console-port", str(free_port())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "served at" not in process.stdout.readline():
+            pass
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        said, complaints = process.communicate(timeout=10)
+    assert time.monotonic() - asked < 2
+    assert process.returncode == 130
+    assert "truth" not in said
+    assert "Traceback" not in complaints
+
+
 # -- the verdict -----------------------------------------------------------------------------------
 
 
@@ -134,7 +155,9 @@ def verdict(acknowledged: int = 10, unprocessed: int = 0, found: bool = True) ->
     )
     played = Played(messages=10, acknowledged=acknowledged, seconds=1.0)
     score = Score.model_construct(causes=(cause,))
-    return Verdict(played, 9, 1, unprocessed, Counter(storm=2, power=1), [], score)
+    return Verdict(
+        load_city(RIVERTON / "city.yaml"), played, 9, 1, unprocessed, Counter(storm=2, power=1), [], score
+    )
 
 
 def test_a_demo_is_right_only_if_it_truly_ran() -> None:
@@ -185,7 +208,7 @@ def moment(share: float, *incidents: IncidentRevision) -> Moment:
             None,
         )
     )
-    return Moment(share, status, list(incidents))
+    return Moment(load_city(RIVERTON / "city.yaml"), share, status, list(incidents))
 
 
 def incident(revision: int, change: str, summary: str) -> IncidentRevision:
@@ -211,7 +234,7 @@ def incident(revision: int, change: str, summary: str) -> IncidentRevision:
 
 
 def test_without_a_terminal_there_are_plain_lines() -> None:
-    """A line when an incident opens or turns, and for each tenth of the day; nothing twice."""
+    """A line when an incident opens or turns, and for each tenth of the day, in the city's own time."""
     out = io.StringIO()
     with screen(Console(file=out, width=200)) as plain:
         assert isinstance(plain, PlainScreen)
@@ -221,9 +244,9 @@ def test_without_a_terminal_there_are_plain_lines() -> None:
         plain.show(moment(0.13, incident(2, "more", "it rains more")))
         plain.show(moment(0.14, incident(3, "new root", "the dam broke")))
     assert out.getvalue().splitlines() == [
-        "09:00  opened: it rains",
-        "09:00   11%  1,200 messages (240/s), 1,500 readings, 3 refused, 1 incidents",
-        "09:00  new root: the dam broke",
+        "11:00  opened: it rains",
+        "11:00   11%  1,200 messages (240/s), 1,500 readings, 3 refused, 1 incidents",
+        "11:00  new root: the dam broke",
     ]
 
 
