@@ -169,8 +169,10 @@ class Correlator:
     def _expected(self, inside: list[Episode]) -> list[Expected]:
         """What the standing alarms may still bring: noisy-OR over the ways from all of them.
 
-        Told of assets that are not in trouble yet: a dead pump's low flow is no news.
+        Told of assets that are not in trouble yet: a dead pump's low flow is no news. What has been, and
+        is over, is not foretold again.
         """
+        been = {episode.node for episode in inside}
         shown = {episode.node.asset for episode in inside if episode.until is None}
         latest = max(t for e in inside for t in (e.onset, e.until or 0))
         missed: dict[Node, float] = {}
@@ -180,7 +182,7 @@ class Correlator:
                 continue
             for (node, _), way in self._network.expected_of(episode.node).items():
                 end = episode.onset + way.lag_max
-                if node.asset in shown or end <= latest:
+                if node in been or node.asset in shown or end <= latest:
                     continue
                 start = max(episode.onset + way.lag_min, latest)
                 missed[node] = missed.get(node, 1.0) * (1 - way.strength)
