@@ -39,6 +39,7 @@ def html(content: Markup, tag: str = "div", classes: str = "") -> ui.html:
 @contextmanager
 def page(live: Live, title: str, here: str) -> Iterator[None]:
     """The frame of a page; what is made inside goes into its main part."""
+    live.freshen()
     ui.add_head_html(HEAD)
     ui.page_title(f"{title} · Crosscurrent")
     with ui.element("header").classes("top"):

@@ -80,6 +80,11 @@ class Live:
                 self.snapshot = await asyncio.to_thread(self._look)
             await asyncio.sleep(LOOK_SECONDS)
 
+    def freshen(self) -> None:
+        """Look now where nobody has watched: a page must not open with old news."""
+        if not self._watched():
+            self.snapshot = self._look()
+
     def _look(self) -> Snapshot:
         status = self.system.status()
         now = status.stream_time or 0

@@ -214,5 +214,5 @@ def subject_of(name: str, index: int, value: object) -> str:
         case "links", {"from": str(source), "to": str(target)}:
             return f"link {source!r} to {target!r}: "
         case "sensors", {"asset": str(asset), "quantity": str(quantity)}:
-            return f"sensor '{asset}/{quantity}': "
+            return f"sensor {f'{asset}/{quantity}'!r}: "
     return f"{name.removesuffix('s')} number {index + 1}: "

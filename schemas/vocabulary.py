@@ -4,7 +4,7 @@ In: ``vocabulary.yaml`` of this folder, and a city's own one beside its ``city.y
 Promises: a city's entry replaces ours of the same name whole; all others stay as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -87,35 +87,41 @@ def load_vocabulary(beside: Path | None = None) -> Vocabulary:
 
     Raises BadConfig with every fault of that file.
     """
-    built_in = _load(BUILT_IN)
+    built_in = _parse(read(BUILT_IN), [])
     if beside is None:
         return built_in
     own = (beside if beside.is_dir() else beside.parent) / FILE_NAME
     if not own.exists():
         return built_in
-    city = _load(own)
-    if faults := _unit_faults(city, read(own)):
-        raise BadConfig(faults)
-    return built_in.overlaid(city)
+    document = read(own)
+    return built_in.overlaid(_parse(document, _unit_faults(document)))
 
 
-def _load(path: Path) -> Vocabulary:
-    document = read(path)
-    found: Vocabulary | None = None
-    faults = list(document.faults)
-    if not faults:
-        found = validate(Vocabulary, document.data, (), document, faults)
+def _parse(document: Document, faults: list[Fault]) -> Vocabulary:
+    """The words of a document. Raises BadConfig with ``faults`` and those that its reading adds."""
+    faults += document.faults
+    found = None if document.faults else validate(Vocabulary, document.data, (), document, faults)
     if found is None or faults:
         raise BadConfig(faults)
     return found
 
 
-def _unit_faults(vocabulary: Vocabulary, document: Document) -> list[Fault]:
-    """Units of a city's own words that no library knows. Ours are checked by a test, to start quickly."""
+def _unit_faults(document: Document) -> list[Fault]:
+    """Units of a city's own words that no library knows, also where other words can't be read.
+
+    Ours are checked by a test, to start quickly.
+    """
     faults = []
-    for quantity, word in vocabulary.quantities.items():
+    for quantity, unit in _units_of(document.data):
         try:
-            converter(word.unit, word.unit, quantity)
+            converter(unit, unit, quantity)
         except ValueError as error:
             faults.append(document.fault(("quantities", quantity, "unit"), f"quantity {quantity!r}: {error}"))
     return faults
+
+
+def _units_of(data: object) -> Iterator[tuple[str, str]]:
+    words = data.get("quantities") if isinstance(data, dict) else None
+    for quantity, word in words.items() if isinstance(words, dict) else ():
+        if isinstance(word, dict) and isinstance(word.get("unit"), str):
+            yield quantity, word["unit"]

@@ -73,7 +73,7 @@ def _where(detail: ErrorDetails, path: Path, document: Document) -> Path:
 
 def _message(model: type[BaseModel], path: Path, details: Sequence[ErrorDetails]) -> str:
     detail = details[0]
-    name = ".".join(map(str, path))
+    name = _dotted(path)
     if detail["type"] == "extra_forbidden":
         return _unknown_field(str(path[-1]), _fields(model, path[:-1]))
     if detail["type"] == "missing":
@@ -87,6 +87,11 @@ def _message(model: type[BaseModel], path: Path, details: Sequence[ErrorDetails]
     return f"{label}expected {expected}, got {_shown(detail['input'])}{_quotes(details)}"
 
 
+def _dotted(path: Path) -> str:
+    """``limits.low``; a key that would break the line is shown as its repr."""
+    return ".".join(step if step.isprintable() else repr(step) for step in map(str, path))
+
+
 def _unknown_field(name: str, fields: Sequence[str]) -> str:
     return f"unknown field {name!r}{_hint(name, fields)}"
 
@@ -96,7 +101,7 @@ def _hint(name: str, names: Sequence[str]) -> str:
 
 
 def _too_few(path: Path) -> str:
-    return f"{'.'.join(map(str, path[:-1]))}: the value number {int(path[-1]) + 1} is missing"
+    return f"{_dotted(path[:-1])}: the value number {int(path[-1]) + 1} is missing"
 
 
 def _no_such_word(detail: ErrorDetails, name: str) -> str:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from schemas.cityfile import lint_city, load_city
 from schemas.errors import BadConfig
@@ -88,6 +90,45 @@ def test_a_citys_own_vocabulary_counts(tmp_path: Path) -> None:
     (tmp_path / "vocabulary.yaml").write_text("quantities:\n  salt: {unit: mg/L}\n")
     (fault,) = lint_city(tmp_path / "city.yaml").faults
     assert "unit 'kW' does not convert to 'mg/L', the usual unit of salt" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (b"city: x\ntimezone: \xff\n", "2:11: not UTF-8 text; save the file as UTF-8"),
+        (b"city: x\nti\x00mezone: UTC\n", "2:3: not readable as YAML: the character 0 is not allowed"),
+        (b"city: !!python/name:os.system x\n", "1:7: the tag 'tag:yaml.org,2002:python/name:os.system'"),
+    ],
+)
+def test_what_is_no_text_of_words_is_told_with_its_place(tmp_path: Path, content: bytes, place: str) -> None:
+    """Bytes that an editor would not show, and tags that would run code elsewhere."""
+    (tmp_path / "city.yaml").write_bytes(content)
+    assert check(tmp_path).stdout.startswith(f"city.yaml:{place}")
+
+
+def test_a_folder_is_no_city_model(tmp_path: Path) -> None:
+    """Status 2, and no traceback."""
+    (tmp_path / "city.yaml").mkdir()
+    done = check(tmp_path)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert done.stdout.startswith("city.yaml:1:1: can't be read: Is a directory\n")
+
+
+GOOD = (ROOT / "tests" / "golden" / "city" / "all-well" / "city.yaml").read_text()
+JUNK = ["{", "]", ":", "\n", "- ", "&a ", "*a ", "!!int ", '"', "null", ".nan", "1e999", '"a\\nb"', "\u2028"]
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, len(GOOD)), st.integers(0, 8), st.sampled_from(JUNK)), min_size=1))
+def test_no_slip_of_the_keyboard_brings_it_down(tmp_path: Path, slips: list[tuple[int, int, str]]) -> None:
+    """Either it is a city or there are faults, each on one line."""
+    text = GOOD
+    for at, cut, junk in slips:
+        text = text[:at] + junk + text[at + cut :]
+    (tmp_path / "city.yaml").write_text(text)
+    found = lint_city(tmp_path / "city.yaml")
+    assert (found.city is None) == bool(found.faults)
+    assert all(str(fault).isprintable() for fault in found.faults)
 
 
 def test_a_file_of_brackets_is_refused_quickly(tmp_path: Path) -> None:

@@ -101,6 +101,22 @@ def test_units_convert(value: float, unit: str, model: str, quantity: str, wante
     assert converter(unit, model, quantity)(value) == pytest.approx(wanted, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("unit", "model", "quantity"),
+    [
+        ("m3/h", "L/s", "flow"),
+        ("psi", "m", "pressure"),
+        ("degF", "degC", "temperature"),
+        ("%", "pu", "loading"),
+    ],
+)
+@given(st.floats(-1e6, 1e6))
+def test_there_and_back_is_the_same_value(unit: str, model: str, quantity: str, value: float) -> None:
+    """A conversion loses nothing that a sensor could see."""
+    there, back = converter(unit, model, quantity), converter(model, unit, quantity)
+    assert back(there(value)) == pytest.approx(value, rel=1e-9, abs=1e-6)
+
+
 def test_a_length_is_no_pressure_elsewhere() -> None:
     """Only a pressure is measured in metres of water."""
     with pytest.raises(ValueError, match="unit 'bar' does not convert to 'm'"):
