@@ -70,23 +70,26 @@ def open_writer(path: Path, tables: str, version: int, *, durable: bool, check: 
     """
     with machine_errors(path):
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        connection.execute("PRAGMA journal_size_limit = 16777216")
-        if check:
-            _refuse_damage(connection, path)
-        (found,) = connection.execute("PRAGMA user_version").fetchone()
-        if found not in (0, version):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("PRAGMA journal_size_limit = 16777216")
+            if check:
+                _refuse_damage(connection, path)
+            (found,) = connection.execute("PRAGMA user_version").fetchone()
+            if found not in (0, version):
+                raise CannotRun(
+                    f"{path} has data version {found}, this Crosscurrent reads version {version}; nothing "
+                    "was changed. Use the Crosscurrent that wrote it, or give another folder with --data"
+                )
+            if found == 0:
+                with transaction(connection):
+                    for statement in filter(str.strip, tables.split(";")):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {version}")
+        except BaseException:
             connection.close()
-            raise CannotRun(
-                f"{path} has data version {found}, this Crosscurrent reads version {version}; nothing was "
-                "changed. Use the Crosscurrent that wrote it, or give another folder with --data"
-            )
-        if found == 0:
-            with transaction(connection):
-                for statement in filter(str.strip, tables.split(";")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {version}")
+            raise
     return connection
 
 
@@ -125,7 +128,6 @@ def _refuse_damage(connection: sqlite3.Connection, path: Path) -> None:
     with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
         (verdict,) = cursor.fetchone()
     if verdict != "ok":
-        connection.close()
         raise CannotRun(
             f"{path} is damaged ({verdict}); move the folder aside and start with a new one, "
             "or restore it from a backup"

@@ -92,7 +92,11 @@ class Store:
         check = self._lock.unclean
         try:
             self.log = Log(folder, check=check)
-            self._writer = open_writer(self._path, TABLES, VERSION, durable=False, check=check)
+            try:
+                self._writer = open_writer(self._path, TABLES, VERSION, durable=False, check=check)
+            except BaseException:
+                self.log.close()
+                raise
         except BaseException:
             self._lock.release(clean=not check)
             raise
@@ -234,7 +238,9 @@ class Store:
     def notifications(self, incident: str | None = None) -> list[Notification]:
         """What people were told, oldest first; of one incident, or all."""
         rows = self._read(
-            "SELECT body FROM notifications WHERE ?1 IS NULL OR incident = ?1 ORDER BY at, id", incident
+            "SELECT body FROM notifications WHERE ? IS NULL OR incident = ? ORDER BY at, id",
+            incident,
+            incident,
         )
         return [Notification.model_validate_json(body) for (body,) in rows]
 
@@ -298,7 +304,9 @@ def _write_incident(writer: sqlite3.Connection, incident: IncidentRevision) -> N
         (incident.id, incident.revision, incident.known_at, body),
     )
     writer.execute(
-        "INSERT INTO incidents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET opened = ?2, "
-        "closed = ?3, live = ?4, replaced_by = ?5, revision = ?6, body = ?7 WHERE ?6 >= revision",
+        "INSERT INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "opened = excluded.opened, closed = excluded.closed, live = excluded.live, "
+        "replaced_by = excluded.replaced_by, revision = excluded.revision, body = excluded.body "
+        "WHERE excluded.revision >= revision",
         (incident.id, incident.opened, incident.closed, live, incident.replaced_by, incident.revision, body),
     )

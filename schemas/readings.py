@@ -98,7 +98,9 @@ RECORD: TypeAdapter[Frame | Event | Tick] = TypeAdapter(Record)
 class DeadLetter(BaseModel):
     """A message, or a part of one, that was refused: kept whole (up to a bound) with the reason."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
+    )  # a payload may be any bytes
 
     received: Time
     topic: str

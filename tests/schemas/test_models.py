@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.alarms import content_id
 from schemas.export import stale
 from schemas.incidents import Expected
-from schemas.readings import RECORD, Event, Frame, Tick
+from schemas.readings import RECORD, DeadLetter, Event, Frame, Tick
 from schemas.times import parse_time, rfc3339
 from schemas.units import converter, same
 from schemas.vocabulary import load_vocabulary
@@ -145,3 +145,9 @@ def test_every_unit_of_our_vocabulary_is_one() -> None:
 def test_the_exported_schemas_match_the_models() -> None:
     """After a change of a model: python -m schemas.export."""
     assert stale() == []
+
+
+def test_a_dead_letter_survives_json() -> None:
+    """Its payload may be any bytes."""
+    letter = DeadLetter(received=0, topic="a", payload=b"\xff\x00", size=2, reason="not JSON")
+    assert DeadLetter.model_validate_json(letter.model_dump_json()) == letter
