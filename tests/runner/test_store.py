@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -241,7 +242,7 @@ def test_a_folder_that_cannot_be_written_is_refused() -> None:
 def test_data_of_another_version_is_refused_untouched(tmp_path: Path) -> None:
     """A newer Crosscurrent's folder is left as it is."""
     Store(tmp_path).close()
-    with sqlite3.connect(tmp_path / "results.sqlite") as file:
+    with closing(sqlite3.connect(tmp_path / "results.sqlite", isolation_level=None)) as file:
         file.execute("PRAGMA user_version = 99")
     with pytest.raises(
         CannotRun, match=r"results.sqlite has data version 99, this Crosscurrent reads version 1"
