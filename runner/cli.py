@@ -18,12 +18,26 @@ from typing import Protocol, cast
 from runner import VERSION
 from schemas.errors import BadConfig, CrosscurrentError
 
-VERBS = ("check", "record", "play", "up", "demo", "replay", "score")
+VERBS = (
+    "check",
+    "import",
+    "record",
+    "play",
+    "up",
+    "demo",
+    "replay",
+    "score",
+    "simulate",
+    "commission",
+    "generate",
+    "bench",
+)
 """Every verb, in the order in which help shows them; each is the file ``runner/verbs/NAME.py``."""
 
 STATUSES = {
     0: "done",
-    1: "ran, and the answer is no: check found faults, the demo did not truly run",
+    1: "ran, and the answer is no: check found faults, the demo did not truly run, "
+    "a day of a benchmark gave no result",
     2: "wrong usage, or a configuration or input that can't be used",
     3: "the machine is in the way: port taken, disk full, data folder in use, broker out of reach",
     130: "stopped by Ctrl-C",

@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # two noisy cores: a clock would judge the machine
+settings.load_profile("patient")
 
 
 class Mosquitto:

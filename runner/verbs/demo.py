@@ -1,4 +1,4 @@
-"""``crosscurrent demo``: the storm day of a made-up city, played over MQTT, watched and explained."""
+"""``crosscurrent demo``: a day of trouble in a made-up city, played over MQTT, watched and explained."""
 
 import argparse
 import math
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from runner.verdict import Verdict
 
-SUMMARY = "Play a city's storm day and watch it become a handful of explained incidents."
+SUMMARY = "Play a city's day of trouble and watch it become a handful of explained incidents."
 RATE = 480.0
 """A day in three minutes."""
 RIVERTON = Path(__file__).parents[2] / "cities" / "riverton"
@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--recording",
         type=Path,
-        default=RIVERTON / "storm-day.jsonl.gz",
-        help="default: riverton's storm day",
+        default=RIVERTON / "demo-day.jsonl.gz",
+        help="default: riverton's demo day",
     )
     add(
         "--rate",

@@ -1,0 +1,196 @@
+"""``crosscurrent bench``: many days through replay, scored beside baselines and other teams' systems.
+
+In:  folders of recorded days with their truth, or a suite that the simulator makes.
+Out: tables, JSON or both. docs/benchmark.md says what is measured.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runner.bench.day import Entrant, Task
+
+SUMMARY = "Replay and score many days, beside baselines and other teams' systems."
+
+ROOM = 200
+"""Columns that a table may take; it takes what it needs."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which days, whose outputs beside ours, how many workers, where things lie, and the answer's form."""
+    parser.add_argument(
+        "folders",
+        metavar="FOLDER",
+        type=Path,
+        nargs="*",
+        help="days to use: city.yaml, and NAME.jsonl (.gz, .zst) with NAME.labels.json",
+    )
+    parser.add_argument("--suite", metavar="NAME", help="make the days instead: quick, full or train")
+    parser.add_argument("--seed", metavar="N", type=int, default=1, help="seed of the suite (default: 1)")
+    parser.add_argument(
+        "--enter",
+        metavar="NAME=DIR",
+        action="append",
+        default=[],
+        help="another system: DIR/CITY/DAY holds its alarms.jsonl, incidents.jsonl and revisions.jsonl",
+    )
+    parser.add_argument(
+        "--workers", metavar="N", type=_positive, default=None, help="days at once (default: one a core)"
+    )
+    parser.add_argument(
+        "--work", metavar="DIR", type=Path, help="keep days and results here, and go on from what lies here"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write all figures as JSON; '-' prints them instead")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do every day and print; 0, or 1 where a day gave nothing. Raises CrosscurrentError or OSError."""
+    from rich.console import Console
+
+    from runner.bench.report import report
+    from runner.bench.table import heading, tables
+
+    _check(args)
+    entrants = _entrants(args.enter)
+    with _folder(args.work) as work:
+        tasks = _tasks(args, work, entrants)
+        days, failed = _do(tasks, args.workers or len(os.sched_getaffinity(0)))
+    whole = report(days, failed, args.suite, None if args.suite is None else args.seed)
+    if args.json:
+        text = json.dumps(whole, indent=1) + "\n"
+        if args.json == "-":
+            sys.stdout.write(text)
+        else:
+            Path(args.json).write_text(text, encoding="utf-8")
+    if args.json != "-":
+        # A window that is too narrow folds lines; no figure is ever left out.
+        console = Console(highlight=False, markup=False, width=ROOM)
+        console.print(heading(whole))
+        for table in tables(whole):
+            console.print(table)
+    return 1 if failed or any(day.complaints for day in days) else 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is no number of workers; expected 1 or more")
+    return number
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise BadInput for what would only come out at the end, or has no meaning."""
+    from runner.labels import BadInput
+
+    if bool(args.folders) == (args.suite is not None):
+        raise BadInput("name folders of days, or a suite with --suite (one of both); nothing was replayed")
+    if args.json not in {None, "-"} and not Path(args.json).absolute().parent.is_dir():
+        raise BadInput(f"--json {args.json}: its folder is not there; nothing was replayed")
+
+
+def _entrants(given: list[str]) -> "tuple[Entrant, ...]":
+    from runner.bench.baselines import BASELINES
+    from runner.bench.day import PRODUCT, Entrant
+    from runner.labels import BadInput
+
+    found: dict[str, Entrant] = {}
+    for text in given:
+        name, _, folder = text.partition("=")
+        if not name or not folder:
+            raise BadInput(f"--enter {text}: expected NAME=DIR; nothing was replayed")
+        if name in {PRODUCT, *BASELINES, *found}:
+            raise BadInput(f"--enter {text}: there is a system {name!r} already; nothing was replayed")
+        if not Path(folder).is_dir():
+            raise BadInput(f"--enter {text}: no such folder; nothing was replayed")
+        found[name] = Entrant(name, Path(folder).resolve())
+    return tuple(found.values())
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    """The folder to work in: the one that was named, or one that is thrown away."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept.resolve()
+        return
+    with TemporaryDirectory(prefix="crosscurrent-bench-") as scratch:
+        yield Path(scratch)
+
+
+def _tasks(args: argparse.Namespace, work: Path, entrants: "tuple[Entrant, ...]") -> "list[Task]":
+    from runner.bench.tasks import of_folders, of_suite
+
+    if args.suite is None:
+        return of_folders(args.folders, work, entrants)
+    return of_suite(args.suite, args.seed, work, entrants)
+
+
+def _do(tasks: "list[Task]", workers: int) -> tuple[list[Any], list[dict[str, str]]]:
+    """Every day's report in the order of the tasks, and the days that gave none."""
+    from runner.bench.day import DayReport, work
+    from runner.bench.tasks import in_good_order
+    from runner.bench.workers import run as run_all
+
+    progress = _Progress(len(tasks))
+    reports: dict[str, DayReport] = {}
+    failed: dict[str, str] = {}
+    for done in run_all(in_good_order(tasks), work, workers, progress.beat):
+        title = done.task.title
+        if done.result is None:
+            failed[title] = done.why
+            progress.tell(f"{title}: {done.why}")
+        else:
+            reports[title] = done.result
+            for complaint in done.result.complaints:
+                progress.tell(complaint)
+        progress.day(title)
+    progress.end()
+    return (
+        [reports[task.title] for task in tasks if task.title in reports],
+        [
+            {"city": task.city, "day": task.name, "why": failed[task.title]}
+            for task in tasks
+            if task.title in failed
+        ],
+    )
+
+
+class _Progress:
+    """On a terminal one line that is written over; elsewhere a line a day."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._began = time.monotonic()
+        self._live = sys.stderr.isatty()
+
+    def day(self, title: str) -> None:
+        """One more day has ended."""
+        self._done += 1
+        if not self._live:
+            print(f"{self._said()}: {title}", file=sys.stderr, flush=True)
+
+    def beat(self) -> None:
+        """Time goes by."""
+        if self._live:
+            print(f"\r{self._said()}", end="\033[K\r", file=sys.stderr, flush=True)
+
+    def tell(self, what: str) -> None:
+        """Something that must not be written over."""
+        print(f"{what}\033[K" if self._live else what, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        if self._live:
+            print(f"{self._said()}\033[K", file=sys.stderr, flush=True)
+
+    def _said(self) -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        return f"{self._done} of {self._total} days after {minutes}:{seconds:02}"
