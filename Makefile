@@ -11,7 +11,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requi
 ARGS ?=
 CITY ?= cities/riverton/city.yaml
 
-.PHONY: help demo up test check bench pictures lock clean distclean
+.PHONY: help demo up test check bench riverton pictures lock clean distclean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,7 +29,7 @@ $(VENV)/dev.stamp: pyproject.toml requirements.lock | $(BIN)/python
 	@$(PIP) --editable ".[dev]"
 	@touch $@ $(VENV)/plain.stamp
 
-demo: $(VENV)/plain.stamp ## Play a storm day of the demo city and watch it
+demo: $(VENV)/plain.stamp ## Play a day of trouble in the demo city and watch it
 	@$(BIN)/crosscurrent demo $(ARGS)
 
 up: $(VENV)/plain.stamp ## Watch a city (CITY=city.yaml) with sensors over MQTT
@@ -48,6 +48,11 @@ check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
 
 bench: $(VENV)/dev.stamp ## Measure: each number beside a bare loop
 	@for file in $(filter-out %/common.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+
+riverton: $(VENV)/dev.stamp ## Make the demo city's limits and recordings anew
+	@$(BIN)/crosscurrent commission cities/riverton
+	@for day in quiet-day:101 feeder-day:102 storm-day:103 storm-day-faults:103 demo-day:104; do \
+		$(BIN)/crosscurrent simulate riverton/$${day%:*} --seed $${day#*:} --out cities/riverton || exit 1; done
 
 pictures: $(VENV)/dev.stamp ## Take the pictures of the console for the docs
 	@scripts/servers.sh

@@ -21,7 +21,7 @@ from schemas.vocabulary import load_vocabulary
 from tests.console.tabs import HOSTILE, Tab, with_assets
 
 RIVERTON = Path(__file__).parents[2] / "cities" / "riverton"
-FROM, UNTIL = parse_time("2025-06-04T08:40:00Z"), parse_time("2025-06-04T09:50:00Z")
+FROM, UNTIL = parse_time("2025-06-04T08:40:00Z"), parse_time("2025-06-04T10:05:00Z")
 BROWSER = [
     "--no-sandbox",
     "--disable-gpu",

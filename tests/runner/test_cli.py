@@ -42,7 +42,7 @@ def test_a_foreign_verb_gets_the_list(capsys: pytest.CaptureFixture[str]) -> Non
     """Where nothing is near, all verbs are named."""
     assert main(["xyzzy"]) == 2
     assert capsys.readouterr().err == (
-        "crosscurrent: there is no verb 'xyzzy'; choose one of check, record, play, up, demo, replay, score "
+        f"crosscurrent: there is no verb 'xyzzy'; choose one of {', '.join(VERBS)} "
         "('crosscurrent --help' tells more)\n"
     )
 
