@@ -51,7 +51,7 @@ class Prediction:
 
 def judge(revisions: Iterable[SeenRevision], alarms: Iterable[SeenAlarm], data_end: int) -> Foresight:
     """Score what was foreseen; windows still open at ``data_end`` (ms) without a hit are left out."""
-    made = _predictions(revisions, alarms, data_end)
+    made = predictions(revisions, alarms, data_end)
     hits = [prediction.lead for prediction in made if prediction.lead is not None]
     return Foresight(
         predictions=len(made),
@@ -76,9 +76,10 @@ def calibration_error(made: Sequence[Prediction]) -> float | None:
     return sum(gaps) / len(made) if made else None
 
 
-def _predictions(
+def predictions(
     revisions: Iterable[SeenRevision], alarms: Iterable[SeenAlarm], data_end: int
 ) -> list[Prediction]:
+    """Every prediction that could be judged, in the order made."""
     came: dict[tuple[str, str], list[SeenAlarm]] = defaultdict(list)
     for alarm in sorted(alarms, key=lambda alarm: alarm.raised):
         came[alarm.asset, alarm.condition].append(alarm)

@@ -1,0 +1,1 @@
+"""The benchmark: many days through replay, scored beside baselines and other teams' systems."""
