@@ -2,7 +2,7 @@
 
 In:  a town, a seed. Out: a ``Scenario`` that nobody has seen before, the same for the same seed.
 
-Kinds are equally likely where the city has a place for them. One day in six is quiet, one in five has two
+Kinds are equally likely where the city has a place for them. One day in six is quiet, one in three has two
 causes that have nothing to do with each other, a third have a fault of a sensor beside, a fifth come over a
 bad network.
 """
@@ -19,7 +19,7 @@ from simulator.scenario import Injection, Scenario, Shower
 from simulator.streamfaults import StreamFaults
 from simulator.trouble import KINDS
 
-QUIET, DOUBLE, SPOILT, BAD_NETWORK = 1 / 6, 1 / 5, 1 / 3, 1 / 5
+QUIET, DOUBLE, SPOILT, BAD_NETWORK = 1 / 6, 1 / 3, 1 / 3, 1 / 5
 SPREAD = (0.8, 1.3)
 """A size lies between these parts of its usual value, where nothing else is said."""
 RANGES: dict[str, tuple[float, float]] = {

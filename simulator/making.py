@@ -31,7 +31,7 @@ from simulator.scenario import Injection, Scenario
 from simulator.sensors import Sensors, announcements, carried
 from simulator.streamfaults import Sent, StreamFaults, apply
 from simulator.trouble import KINDS
-from simulator.truth import Judged, effects, first_observable, labels
+from simulator.truth import Effect, Judged, Passed, couplings, effects, first_observable, labels
 
 OnProgress = Callable[[str], None]
 """Told in words what is being done."""
@@ -73,9 +73,18 @@ class _Day:
 
 
 def make(
-    town: Town, scenario: Scenario, seed: int, out: Path, on_progress: OnProgress = lambda _: None
+    town: Town,
+    scenario: Scenario,
+    seed: int,
+    out: Path,
+    on_progress: OnProgress = lambda _: None,
+    *,
+    links: bool = False,
 ) -> Made:
-    """Simulate and write into the folder ``out``. Raises EngineFailed."""
+    """Simulate and write into the folder ``out``; with ``links`` also which couplings each cause passed.
+
+    Raises EngineFailed.
+    """
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".making-") as folder:
         work = Path(folder)
@@ -88,17 +97,20 @@ def make(
             if KINDS[injection.kind].process:
                 on_progress(f"its twin without {injection.kind} at {injection.asset}")
                 since = max((injection.begins(scenario.start) - scenario.start) // MINUTE, 0)
-                without = Twin(without=frozenset({number}))
-                twin, rows = _stored(town, scenario, seed, without, work / "twin")
-                deque(rows, maxlen=0)  # the rows stay on disk
+                twin = _ran(town, scenario, seed, Twin(frozenset({number})), work / "twin")
+                found = effects(town.city, day.signals, day.true, twin.true, since, injection.asset)
                 judged.append(
                     Judged(
                         injection,
-                        effects(town.city, day.signals, day.true, twin.true, since, injection.asset),
+                        found,
                         first_observable(town.city, day.signals, day.shown, twin.shown, since),
                         [mark for mark in day.marks if mark not in twin.marks],
                     )
                 )
+                if links:
+                    judged[-1].through += _through(
+                        town, scenario, seed, number, since, found, work, on_progress
+                    )
         told = labels(town.city, scenario, judged)
         truth = {
             "recording": f"{name}.jsonl.gz",
@@ -125,12 +137,43 @@ def make(
     return Made(made[0], made[1], made[2], messages)
 
 
+def _through(
+    town: Town,
+    scenario: Scenario,
+    seed: int,
+    number: int,
+    since: int,
+    found: list[Effect],
+    work: Path,
+    on_progress: OnProgress,
+) -> list[Passed]:
+    """The couplings that a cause passed: without one of them, some assets are out of its reach."""
+    cause = scenario.injections[number].asset
+    passed = []
+    for link in couplings(town.city, {cause, *(effect.asset for effect in found)}):
+        on_progress(f"its twins without {link.source} {link.relation} {link.target}")
+        cut = frozenset({(link.source, link.target, link.relation)})
+        day = _ran(town, scenario, seed, Twin(cut=cut), work / "cut")
+        twin = _ran(town, scenario, seed, Twin(frozenset({number}), cut), work / "twin")
+        left = {one.asset for one in effects(town.city, day.signals, day.true, twin.true, since, cause)}
+        if carries := [effect.asset for effect in found if effect.asset not in left]:
+            passed.append(Passed(link, carries))
+    return passed
+
+
 def rows_of(
     town: Town, scenario: Scenario, seed: int, twin: Twin | None = None
 ) -> tuple[Run, NDArray[np.float64]]:
     """A run in memory, for a day or so: the run with its signals and marks, and its true values by minute."""
     run = Run(town, scenario, seed, twin)
     return run, np.array(list(run.rows()))
+
+
+def _ran(town: Town, scenario: Scenario, seed: int, twin: Twin, path: Path) -> _Day:
+    """A whole run, on disk."""
+    day, rows = _stored(town, scenario, seed, twin, path)
+    deque(rows, maxlen=0)
+    return day
 
 
 def _stored(

@@ -22,10 +22,10 @@ from simulator.background import ordinary
 from simulator.dice import dice
 from simulator.drainage import Drainage
 from simulator.engines import EngineFailed
-from simulator.habits import MINUTES, day_of, showers, triangle
+from simulator.habits import MINUTES, day_of, showers
 from simulator.physics import Pump, Town
 from simulator.power import Power
-from simulator.scenario import Injection, Scenario, Work
+from simulator.scenario import Injection, Scenario, Work, fall
 from simulator.street import Litter, drive, wade
 from simulator.trouble import KINDS, Trouble
 from simulator.water import Water
@@ -189,7 +189,7 @@ class Run:
             today.rain = showers(seed, day, climate.showers_a_week, climate.shower_peak_mm_per_h)
         for shower in self._scenario.showers:
             begin = (shower.begins(self._scenario.start) - round(day.timestamp()) * SECOND) // MINUTE
-            today.rain = today.rain + triangle(begin, round(shower.minutes), shower.peak_mm_per_h)
+            today.rain = today.rain + [fall(shower.points, minute - begin) for minute in range(MINUTES)]
         today.litter = float(dice(seed, "litter", f"{day:%Y-%m-%d}").uniform(0.85, 1.15))
         return today
 

@@ -6,10 +6,12 @@ Out: ``Scenario``, or BadConfig with every fault: the line, what was expected, t
 
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+import numpy as np
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from schemas.city import City, Identifier, Number, Relation
 from schemas.errors import BadConfig, Fault
@@ -17,10 +19,12 @@ from schemas.times import DAY, HOUR, MINUTE, SECOND, Time
 from schemas.wording import nearest, validate
 from schemas.yamlfile import Document, read
 from simulator.streamfaults import StreamFaults, misfits
-from simulator.trouble import KINDS, Trouble
+from simulator.trouble import KINDS, Trouble, pour
 
 _CLOCK = re.compile(r"(?:(\d{1,3})d )?([01]\d|2[0-3]):([0-5]\d)")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(m|h|d)")
+TRIANGLE = frozenset({"peak_mm_per_h", "minutes"})
+"""Sizes of a storm that a hyetograph takes the place of."""
 _UNITS = {"m": MINUTE, "h": HOUR, "d": DAY}
 
 
@@ -50,9 +54,25 @@ def _moment(clock: str, start: int) -> int:
     return start - start % DAY + int(found[1] or 0) * DAY + int(found[2]) * HOUR + int(found[3]) * MINUTE
 
 
+def _rising(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    if any(later[0] <= earlier[0] for earlier, later in pairwise(points)):
+        raise ValueError("its minutes must rise from point to point")
+    return points
+
+
 Clock = Annotated[str, AfterValidator(_clock)]
 """``17:00`` on the first day, ``1d 17:00`` on the next."""
 Span = Annotated[str, AfterValidator(_span)]
+
+Amount = Annotated[Number, Field(ge=0)]
+Hyetograph = Annotated[tuple[tuple[Amount, Amount], ...], Field(min_length=2), AfterValidator(_rising)]
+"""Rain as points (minutes since its beginning, mm/h) joined by straight lines; none before and after."""
+
+
+def fall(hyetograph: Hyetograph, minutes: float) -> float:
+    """Its rain in mm/h so many minutes after its beginning."""
+    at, rain = np.array(hyetograph).T
+    return float(np.interp(minutes, at, rain, left=0.0, right=0.0))
 
 
 class _Part(BaseModel):
@@ -70,16 +90,22 @@ class Injection(_Part):
     size: dict[str, Number] = {}
     quantity: str | None = None
     """Of the sensor, for faults of a sensor: the first of the asset where not given."""
+    hyetograph: Hyetograph | None = None
+    """Of a storm, in place of the triangle."""
 
     @property
     def length(self) -> int:
-        """Milliseconds that it lasts."""
-        return span(self.lasts) if self.lasts else round(KINDS[self.kind].hours * HOUR)
+        """Milliseconds that it lasts: at least as long as its hyetograph, where nothing else is said."""
+        if self.lasts:
+            return span(self.lasts)
+        rains = self.hyetograph[-1][0] * MINUTE if self.hyetograph else 0
+        return round(max(KINDS[self.kind].hours * HOUR, rains))
 
     @property
     def sizes(self) -> dict[str, float]:
-        """Every size of the kind, as given or usual."""
-        return {**KINDS[self.kind].sizes, **self.size}
+        """Every size of the kind, as given or usual; without the triangle's where a hyetograph rains."""
+        sizes = {**KINDS[self.kind].sizes, **self.size}
+        return {name: size for name, size in sizes.items() if not self.hyetograph or name not in TRIANGLE}
 
     def begins(self, start: int) -> int:
         """When it begins in a scenario that begins at ``start``, in milliseconds."""
@@ -87,7 +113,10 @@ class Injection(_Part):
 
     def apply(self, trouble: Trouble, minutes: float) -> None:
         """Break it, ``minutes`` after the beginning."""
-        KINDS[self.kind].apply(trouble, self.asset, minutes, self.sizes)
+        if self.hyetograph:
+            pour(trouble, self.asset, fall(self.hyetograph, minutes), self.sizes["elsewhere"])
+        else:
+            KINDS[self.kind].apply(trouble, self.asset, minutes, self.sizes)
 
 
 class Work(_Part):
@@ -108,11 +137,24 @@ class Work(_Part):
 
 
 class Shower(_Part):
-    """Rain that is part of the day and nobody's cause; a triangle, its top after a third."""
+    """Rain that is part of the day and nobody's cause: a triangle, its top after a third, or a hyetograph."""
 
     at: Clock
-    peak_mm_per_h: Annotated[Number, Field(gt=0)]
+    peak_mm_per_h: Annotated[Number, Field(gt=0)] | None = None
     minutes: Annotated[Number, Field(gt=0)] = 60
+    hyetograph: Hyetograph | None = None
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> "Shower":
+        if (self.peak_mm_per_h is None) == (self.hyetograph is None):
+            raise ValueError("a shower has either peak_mm_per_h (and minutes), or a hyetograph")
+        return self
+
+    @property
+    def points(self) -> Hyetograph:
+        """Its rain, whichever way it was told."""
+        peak, third = self.peak_mm_per_h, self.minutes / 3
+        return self.hyetograph or ((0.0, 0.0), (third, peak or 0.0), (self.minutes, 0.0))
 
     def begins(self, start: int) -> int:
         """When it begins in a scenario that begins at ``start``, in milliseconds."""
@@ -175,6 +217,8 @@ def check(scenario: Scenario, city: City, document: Document) -> None:
             for name in injection.size
             if name not in kind.sizes
         ]  # fmt: skip - a list of faults reads as a list
+        if injection.hyetograph and (misfit := _misfit(injection)):
+            faults.append(document.fault((*place, "hyetograph"), misfit, at_key=True))
         faults += _place(injection, kind.on, city, document, place)
         if injection.begins(scenario.start) >= scenario.start + scenario.minutes * MINUTE:
             faults.append(document.fault((*place, "at"), f"{injection.at} is after the end of the scenario"))
@@ -197,6 +241,13 @@ def check(scenario: Scenario, city: City, document: Document) -> None:
     ]
     if faults:
         raise BadConfig(tuple(faults))
+
+
+def _misfit(injection: Injection) -> str | None:
+    if injection.kind != "storm":
+        return f"only a storm has a hyetograph; this is {injection.kind}"
+    both = sorted(TRIANGLE & injection.size.keys())
+    return f"a storm has either a hyetograph or {' and '.join(both)}" if both else None
 
 
 def _place(

@@ -131,8 +131,13 @@ def _storm(trouble: Trouble, asset: str, minutes: float, sizes: Sizes) -> None:
     if 0 <= minutes < length:
         third = length / 3
         share = minutes / third if minutes < third else (length - minutes) / (length - third)
-        trouble.rain[asset] = trouble.rain.get(asset, 0) + sizes["peak_mm_per_h"] * share
-        trouble.rain["*"] = trouble.rain.get("*", 0) + sizes["peak_mm_per_h"] * share * sizes["elsewhere"]
+        pour(trouble, asset, sizes["peak_mm_per_h"] * share, sizes["elsewhere"])
+
+
+def pour(trouble: Trouble, catchment: str, mm_per_h: float, elsewhere: float) -> None:
+    """Rain on one catchment, and this share of it on the others."""
+    trouble.rain[catchment] = trouble.rain.get(catchment, 0) + mm_per_h
+    trouble.rain["*"] = trouble.rain.get("*", 0) + mm_per_h * elsewhere
 
 
 def _blocked(trouble: Trouble, asset: str, minutes: float, sizes: Sizes) -> None:

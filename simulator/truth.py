@@ -10,14 +10,15 @@ its twin ever does around that time.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.city import City, Limits, Relation
+from schemas.city import City, Limits, Link, Relation
 from schemas.times import MINUTE, rfc3339
 from simulator.run import Mark
 from simulator.scenario import Injection, Scenario
@@ -180,6 +181,24 @@ def _ill(value: float, limits: Limits) -> bool:
     return bool((lows and value < max(lows)) or (highs and value > min(highs)))
 
 
+def couplings(city: City, reached: AbstractSet[str]) -> list[Link]:
+    """Links between utilities of which both ends were reached, in the order of the city model."""
+    utility = {asset.id: asset.utility for asset in city.assets}
+    return [
+        link
+        for link in city.links
+        if link.source in reached and link.target in reached and utility[link.source] != utility[link.target]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A coupling that a cause passed, and the assets that it would not have reached otherwise."""
+
+    link: Link
+    carries: list[str]
+
+
 @dataclass(slots=True)
 class Judged:
     """One cause held against its twin."""
@@ -190,6 +209,8 @@ class Judged:
     """First minute at which a sensor showed it, and which."""
     marks: list[Mark]
     """What the physics broke by itself because of it."""
+    through: list[Passed] = field(default_factory=list)
+    """Couplings that it passed, where that was asked."""
 
 
 def labels(city: City, scenario: Scenario, judged: Sequence[Judged]) -> list[dict[str, Any]]:
@@ -225,17 +246,25 @@ def _label(
     accepted, why = _accepted(city, injection, one.marks)
     reached = (injection.asset, *(effect.asset for effect in own))
     start = injection.begins(scenario.start)
-    cause = {"asset": injection.asset, "kind": injection.kind, "start": rfc3339(start)}
+    cause: dict[str, Any] = {"asset": injection.asset, "kind": injection.kind, "start": rfc3339(start)}
+    rain = {"hyetograph": injection.hyetograph} if injection.hyetograph else {}
     return {
         "id": name,
-        "cause": {**cause, "end": rfc3339(start + injection.length), "size": injection.sizes},
+        "cause": {**cause, "end": rfc3339(start + injection.length), "size": injection.sizes, **rain},
         "first_observable": at(one.seen[0]) if one.seen else None,
         "first_sensor": one.seen[1] if one.seen else None,
         "utilities": sorted({city.asset_by_id[asset].utility.value for asset in reached}),
         **({"also_accepted": accepted, "also_accepted_why": why} if accepted else {}),
         "effects": rows(own),
         **({"worsened": rows(worsened)} if worsened else {}),
+        **({"through": [_passed(passed) for passed in one.through]} if one.through else {}),
     }
+
+
+def _passed(passed: Passed) -> dict[str, Any]:
+    link = passed.link
+    ends = {"source": link.source, "relation": link.relation.value, "target": link.target}
+    return {**ends, "carries": passed.carries}
 
 
 def _accepted(city: City, injection: Injection, marks: Sequence[Mark]) -> tuple[list[str], str]:

@@ -22,6 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", metavar="N", type=int, default=1, help="seed of all chance in it (default: 1)"
     )
+    parser.add_argument(
+        "--links",
+        action="store_true",
+        help="tell in the labels which couplings each cause passed: two more runs for each",
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the results go")
 
 
@@ -35,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
 
     path = args.scenario if args.scenario.exists() else shipped_scenario(args.scenario)
     town, scenario = open_scenario(path)
-    made = make(town, scenario, args.seed, args.out, _tell if sys.stderr.isatty() else lambda _: None)
+    tell = _tell if sys.stderr.isatty() else lambda _: None
+    made = make(town, scenario, args.seed, args.out, tell, links=args.links)
     print(
         f"{made.recording}: {made.messages:,} messages, {scenario.hours:g} h of {town.name}, seed {args.seed}"
     )

@@ -259,6 +259,77 @@ def test_an_engine_that_fails_is_one_error_and_leaves_no_half_results(
     assert digests(fresh) == {}
 
 
+# --- rain of any shape, and which links a cause passed ------------------------------------------------
+
+
+def test_a_storm_rains_as_its_hyetograph_says(tmp_path: Path) -> None:
+    """Two bursts of rain with a dry hour between: the catchment measures just that, the labels repeat it."""
+    points = [[0, 40], [20, 40], [21, 0], [80, 0], [81, 60], [100, 60]]
+    storm = {"kind": "storm", "asset": "catchment-1", "at": "06:30", "hyetograph": points}
+    out = simulated(written(tmp_path, injections=[storm], background=False), tmp_path / "out", 1)
+
+    rain = {
+        line["payload"]["at"][11:16]: line["payload"]["values"]["rain"]
+        for line in messages(out / "morning.jsonl.gz")
+        if "/catchment-1/" in line["topic"] and "rain" in line["payload"].get("values", {})
+    }
+    assert rain["06:40"] == pytest.approx(40, abs=3)
+    assert rain["07:20"] == pytest.approx(0, abs=1)
+    assert rain["08:00"] == pytest.approx(60, abs=3)
+    cause = json.loads((out / "morning.labels.json").read_text())["incidents"][0]["cause"]
+    assert cause["hyetograph"] == points
+    assert cause["size"] == {"elsewhere": 0.6}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"injections": [{**BURST, "hyetograph": [[0, 1], [5, 2]]}]}, "only a storm has a hyetograph"),
+        (
+            {
+                "injections": [
+                    {
+                        "kind": "storm",
+                        "asset": "catchment-1",
+                        "at": "06:30",
+                        "hyetograph": [[0, 1], [5, 2]],
+                        "size": {"minutes": 5},
+                    }
+                ]
+            },
+            "either a hyetograph or minutes",
+        ),
+        ({"showers": [{"at": "06:30", "hyetograph": [[5, 1], [5, 2]]}]}, "minutes must rise"),
+        ({"showers": [{"at": "06:30"}]}, "either peak_mm_per_h"),
+        (
+            {"showers": [{"at": "06:30", "peak_mm_per_h": 3, "hyetograph": [[0, 1], [5, 2]]}]},
+            "either peak_mm_per_h",
+        ),
+    ],
+    ids=["of a burst", "two shapes", "backwards", "no rain", "shower of two shapes"],
+)
+def test_a_hyetograph_that_fits_nothing_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fields: dict[str, Any], said: str
+) -> None:
+    """One shape of rain each, in the order of time, on a storm or a shower."""
+    assert main(["simulate", str(written(tmp_path, **fields)), "--out", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_tell_which_links_a_cause_passed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A feeder trips: without the link that powers it, booster-1 would be well; each link has its own."""
+    trip = {"kind": "feeder_trip", "asset": "feeder-2", "at": "07:00"}
+    scenario = str(written(tmp_path, injections=[trip], background=False))
+    assert main(["simulate", scenario, "--links", "--out", str(tmp_path / "out")]) == 0
+
+    incident = json.loads((tmp_path / "out" / "morning.labels.json").read_text())["incidents"][0]
+    passed = {(one["source"], one["target"]): one["carries"] for one in incident["through"]}
+    assert "booster-1" in passed["feeder-2", "booster-1"]
+    assert "booster-1" not in passed["feeder-2", "signal-2"]
+    assert {one["relation"] for one in incident["through"]} == {"powers"}
+
+
 # --- what it costs --------------------------------------------------------------------------------
 
 _PEAK = """
