@@ -51,6 +51,7 @@ SUITES: dict[str, tuple[Source, ...]] = {
         Source("riverton", 28, 4),
         Source("trainton", 24, 3, zones=3),
         Source("traincity", 16, 2, zones=6),
+        Source("lakeland", 8, 1),
     ),
 }  # fmt: skip - a table
 """Every suite."""
