@@ -98,11 +98,16 @@ def test_every_kind_of_injection_is_told_as_it_is() -> None:
 
 
 def test_kinds_that_are_no_causes_stand_last() -> None:
-    """What the page says of switching and the kinds below it, that they have no twin, is so."""
+    """The page's order of natures is so: the process, then switching as everyday life, then the measuring."""
     names = [bare(row[0]) for row in rows(PAGE, "Kinds of injections")]
-    causes = [part("trouble").KINDS[name].process for name in names]
+    natures = [part("trouble").KINDS[name].nature for name in names]
+    everyday = names.index("switching")
 
-    assert causes == [place < names.index("switching") for place in range(len(names))]
+    assert natures == [
+        *["process"] * everyday,
+        "everyday",
+        *["measuring"] * (len(names) - everyday - 1),
+    ]
 
 
 def test_every_stream_fault_is_told_with_its_fields() -> None:
@@ -258,6 +263,10 @@ def test_each_error_of_the_page_is_said_by_the_code() -> None:
         "has no size",
         "is no length of time; write it as 45m, 5h or 2d",
         "is after the end of the scenario",
+        "only a storm has a hyetograph",
+        "a storm has either a hyetograph or",
+        "a shower has either peak_mm_per_h (and minutes), or a hyetograph",
+        "has an element for",
         "there is no simulated city",
         "and no scenario of that name is shipped",
         "which a plain install leaves out",
