@@ -214,7 +214,7 @@ class Run:
         self._dark = trouble.dark
         self._rain = float(self._day.rain[minute])
         self._fall = {
-            gage: self._rain + trouble.rain.get(gage, trouble.rain.get("*", 0.0))
+            gage: self._rain + trouble.rain.get("*", 0.0) + trouble.rain.get(gage, 0.0)
             for gage in self.drainage.gages
         }
         self._lie(trouble)
@@ -489,7 +489,9 @@ class Run:
         controlled = [
             name for pump in self._physics.pumps.values() for name in (pump.watches, pump.suction) if name
         ]
-        unknown = sorted({name for name in [*breaks, *controlled, *self._physics.pumps] if name not in known})
+        physics = self._physics
+        moved = [*physics.pumps, *physics.pits, *physics.weak_mains, *physics.thermal, *physics.foul]
+        unknown = sorted({name for name in [*breaks, *controlled, *moved] if name not in known})
         if unknown:
             raise EngineFailed(
                 f"no network of {self._town.folder / 'physics'} has an element for {', '.join(unknown)}; "

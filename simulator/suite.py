@@ -95,6 +95,11 @@ def make(day: Day, out: Path) -> None:
 
 def _town(day: Day, out: Path) -> Town:
     if day.zones is None:
+        if not (SHIPPED / day.city / "physics").is_dir():
+            raise UnknownSuite(
+                f"{day.city} comes with a clone of the repository, not with the package: run the suite there; "
+                "this day is left out"
+            )
         return load_town(SHIPPED / day.city)
     folder = out / ".cities" / day.city
     with _alone(out / ".cities" / f"{day.city}.lock"):

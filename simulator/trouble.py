@@ -40,7 +40,7 @@ class Trouble:
     soaked: dict[str, float] = field(default_factory=dict)
     """By manhole: hectares of street that drain into the foul sewer (wrong connections, cracked pipes)."""
     rain: dict[str, float] = field(default_factory=dict)
-    """By catchment (its rain gage), or ``*`` for the others: mm/h beside the ordinary showers."""
+    """mm/h beside the ordinary showers: ``*`` everywhere, and by catchment (its rain gage) beside that."""
     river: dict[str, float] = field(default_factory=dict)
     """By outfall: metres by which the river stands higher."""
     missed: set[str] = field(default_factory=set)
@@ -136,7 +136,7 @@ def _storm(trouble: Trouble, asset: str, minutes: float, sizes: Sizes) -> None:
 
 def pour(trouble: Trouble, catchment: str, mm_per_h: float, elsewhere: float) -> None:
     """Rain on one catchment, and this share of it on the others."""
-    trouble.rain[catchment] = trouble.rain.get(catchment, 0) + mm_per_h
+    trouble.rain[catchment] = trouble.rain.get(catchment, 0) + mm_per_h * (1 - elsewhere)
     trouble.rain["*"] = trouble.rain.get("*", 0) + mm_per_h * elsewhere
 
 
