@@ -27,6 +27,7 @@ VERBS = (
     "demo",
     "replay",
     "score",
+    "test",
     "simulate",
     "commission",
     "generate",
@@ -36,8 +37,8 @@ VERBS = (
 
 STATUSES = {
     0: "done",
-    1: "ran, and the answer is no: check found faults, the demo did not truly run, "
-    "a day of a benchmark gave no result",
+    1: "ran, and the answer is no: check found faults, a story does not hold, "
+    "the demo did not truly run, a day of a benchmark gave no result",
     2: "wrong usage, or a configuration or input that can't be used",
     3: "the machine is in the way: port taken, disk full, data folder in use, broker out of reach",
     130: "stopped by Ctrl-C",

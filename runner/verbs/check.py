@@ -1,23 +1,29 @@
-"""``crosscurrent check city.yaml...``: every fault of city models, with line and column.
+"""``crosscurrent check FILE...``: every fault of city models and of rules, with line and column.
 
-In:  the paths of city models. Out: one line for each fault, then one that counts; with ``--json`` a list.
+In:  the paths of city models, and of rules of cause and effect (files with ``rules:``).
+Out: one line for each fault, then one that counts; with ``--json`` a list.
 Exit status: 0 no faults; 1 faults; 2 a file can't be read.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.cityfile import Lint, lint_city
+from schemas.cityfile import lint_city
 from schemas.errors import BadConfig, Fault
+from schemas.yamlfile import BYTES_MAX, read
 
-SUMMARY = "list every fault of a city model, with line and column"
+SUMMARY = "list every fault of a city model, or of rules, with line and column"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the files and the format."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="CITY", help="a city model (city.yaml)")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="a city model (city.yaml), or rules (causes.yaml)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON list, one object a file")
 
 
@@ -27,9 +33,9 @@ def run(args: argparse.Namespace) -> int:
     reports = []
     for path in args.files:
         try:
-            found, now = lint_city(path), 0
+            found, now = _rules(path) if _holds_rules(path) else _city(path), 0
         except BadConfig as error:
-            found, now = Lint(None, error.faults, ()), 2
+            found, now = _Found(error.faults), 2
         status = max(status, now, 1 if found.faults else 0)
         if args.json:
             reports.append(_report(path, found))
@@ -40,7 +46,49 @@ def run(args: argparse.Namespace) -> int:
     return status
 
 
-def _text(path: Path, found: Lint) -> str:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is wrong in a file, and else what it holds."""
+
+    faults: Sequence[Fault]
+    notes: Sequence[Fault] = ()
+    name: str | None = None
+    holds: Mapping[str, int | None] = field(
+        default_factory=lambda: dict.fromkeys(("asset", "link", "sensor"))
+    )
+
+
+def _city(path: Path) -> _Found:
+    found = lint_city(path)
+    city = found.city
+    if city is None:
+        return _Found(found.faults, found.notes)
+    holds = {"asset": len(city.assets), "link": len(city.links), "sensor": len(city.sensors)}
+    return _Found(found.faults, found.notes, city.city, holds)
+
+
+def _rules(path: Path) -> _Found:
+    from streams.causes import lint_causes, load_causes
+
+    if faults := lint_causes(path):
+        return _Found(sorted(faults), holds={"rule": None, "prior": None})
+    causes = load_causes(path)
+    return _Found((), holds={"rule": len(causes.rules), "prior": len(causes.priors)})
+
+
+def _holds_rules(path: Path) -> bool:
+    """Whether a file holds rules of cause and effect; a large city is not read twice to learn that."""
+    try:
+        with path.open("rb") as file:
+            if b"rules" not in file.read(BYTES_MAX):
+                return False
+    except OSError:
+        return False  # told by whoever reads it next
+    data = read(path).data
+    return isinstance(data, dict) and "rules" in data and "assets" not in data
+
+
+def _text(path: Path, found: _Found) -> str:
     lines = [*map(str, found.faults), *(_note(note) for note in found.notes), _summary(path, found)]
     return "\n".join(lines) + "\n"
 
@@ -49,30 +97,23 @@ def _note(note: Fault) -> str:
     return f"{note.file}:{note.line}:{note.column}: note: {note.message}"
 
 
-def _summary(path: Path, found: Lint) -> str:
-    city = found.city
-    if city is None:
+def _summary(path: Path, found: _Found) -> str:
+    if found.faults:
         return f"{path}: {_count(len(found.faults), 'fault')}"
-    counts = (
-        _count(len(city.assets), "asset"),
-        _count(len(city.links), "link"),
-        _count(len(city.sensors), "sensor"),
-    )
-    return f"{city.city}: {', '.join(counts)}, no faults"
+    counts = [_count(number, what) for what, number in found.holds.items() if number is not None]
+    return f"{found.name or path}: {', '.join(counts)}, no faults"
 
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _report(path: Path, found: Lint) -> dict[str, object]:
-    city = found.city
+def _report(path: Path, found: _Found) -> dict[str, object]:
+    named = {} if "rule" in found.holds else {"city": found.name}
     return {
         "file": str(path),
-        "city": city.city if city else None,
-        "assets": len(city.assets) if city else None,
-        "links": len(city.links) if city else None,
-        "sensors": len(city.sensors) if city else None,
+        **named,
+        **{f"{what}s": number for what, number in found.holds.items()},
         "faults": [_place(fault) for fault in found.faults],
         "notes": [_place(note) for note in found.notes],
     }
