@@ -97,7 +97,7 @@ def _town(day: Day, out: Path) -> Town:
     if day.zones is None:
         if not (SHIPPED / day.city / "physics").is_dir():
             raise UnknownSuite(
-                f"{day.city} comes with a clone of the repository, not with the package: run the suite there; "
+                f"{day.city} comes with a clone of the repository, not with the package; run it there; "
                 "this day is left out"
             )
         return load_town(SHIPPED / day.city)
