@@ -20,7 +20,7 @@ from streams.causes import Causes, load_causes
 from streams.correlate import Correlator
 from streams.detect import Detector
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 
 @dataclass(slots=True)

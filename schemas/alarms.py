@@ -48,6 +48,10 @@ class Alarm(BaseModel):
     raised: Time
     cleared: Time | None = None
     sensor: str | None = None
+    places: tuple[tuple[str, float], ...] = ()
+    """Of a sign that several sensors show together: assets at which its cause may sit, each with its
+    likelihood beside the likeliest (1.0); empty where the asset itself is the place.
+    """
 
 
 AlarmMove = Literal["raised", "cleared", "revised", "retracted"]

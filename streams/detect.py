@@ -7,21 +7,23 @@ changes nothing; a late one (within the lateness) is put in its place and revise
 clock is flagged and never moves stream time. State is bounded: the readings of one lateness a sensor.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, content_id
 from schemas.city import City
-from schemas.readings import Event, Frame, Tick
+from schemas.readings import Event, Frame, Quality, Tick
 from schemas.times import MINUTE
 from schemas.vocabulary import Vocabulary
 from streams.clock import StreamClock
 from streams.events import EventWatch
+from streams.groups import Group, Places, Told
 from streams.silence import Silence, SilenceWatch
 from streams.track import Change, Track, changes
 from streams.watch import prepare
+from streams.watchers import watchers
 
 LATENESS = 30 * MINUTE
 """Readings older than stream time by more than this are stored, and detect nothing."""
@@ -57,6 +59,11 @@ class Detector:
         self.tracks = {s.id: Track(prepare(s, self._utility[s.asset], vocabulary)) for s in city.sensors}
         self._clock = StreamClock(len(city.sensors_of))
         self._silence = SilenceWatch(city)
+        self._groups = [Group(watcher, lateness) for watcher in watchers(city)]
+        self._groups_of: dict[str, list[Group]] = defaultdict(list)
+        for group in self._groups:
+            for sensor in group.sensors:
+                self._groups_of[sensor].append(group)
         self._events = EventWatch()
         self._held: dict[str, list[Held]] = {}
         self._ahead: dict[str, tuple[int, int]] = {}
@@ -109,6 +116,9 @@ class Detector:
         if at < now - self._lateness:
             self.counts["late"] += 1
             return ()
+        if quality != Quality.BAD:
+            for group in self._groups_of.get(track.spec.sensor, ()):
+                group.hear(track.spec.sensor, at, value)
         if at > track.last_at:
             marks = track.append(at, value, quality)
             track.forget(now - self._lateness)
@@ -144,6 +154,9 @@ class Detector:
             yield from self._judge(asset, now)
         for silence in self._silence.pass_to(now):
             yield self._silence_change(silence)
+        for group in self._groups:
+            for told in group.pass_to(now):
+                yield self._sign_change(told, now)
         yield now
 
     def _hold(self, track: Track, at: int, value: float, quality: int) -> None:
@@ -197,6 +210,11 @@ class Detector:
             change = Change("clock_ahead", since, max(at, since), new=False, gone=False)
             yield self._change(asset, None, change, Severity.INFO, at)
 
+    def _sign_change(self, told: Told, now: int) -> AlarmChange:
+        sign = told.sign
+        change = Change(sign.condition, sign.onset, sign.cleared, new=told.new, gone=told.gone)
+        return self._change(sign.asset, None, change, Severity.INFO, now, sign.places)
+
     def _silence_change(self, silence: Silence) -> AlarmChange:
         asset, sensor = silence.subject
         condition = "missing" if asset in self._city.sensors_of else "silent"
@@ -212,7 +230,13 @@ class Detector:
             yield self._change(spec.asset, spec.sensor, change, severity, at)
 
     def _change(
-        self, asset: str, sensor: str | None, change: Change, severity: Severity, at: int
+        self,
+        asset: str,
+        sensor: str | None,
+        change: Change,
+        severity: Severity,
+        at: int,
+        places: Places = (),
     ) -> AlarmChange:
         alarm = Alarm(
             id=content_id("alarm", self._city.city, asset, sensor, change.condition, change.onset),
@@ -223,6 +247,7 @@ class Detector:
             raised=change.onset,
             cleared=change.cleared,
             sensor=sensor,
+            places=places,
         )
         move: AlarmMove
         if change.gone:
@@ -245,6 +270,7 @@ class Detector:
                 for asset, held in self._held.items()
             },
             "ahead": self._ahead,
+            "groups": [group.snapshot() for group in self._groups],
             "counts": dict(self.counts),
         }
 
@@ -264,4 +290,7 @@ class Detector:
             for asset, held in state["held"].items()
         }
         self._ahead = {asset: (count, since) for asset, (count, since) in state["ahead"].items()}
+        if len(state["groups"]) == len(self._groups):
+            for group, kept in zip(self._groups, state["groups"], strict=True):
+                group.restore(kept)
         self.counts = Counter(state["counts"])

@@ -1,0 +1,12 @@
+"""All watchers of groups of sensors that a city gives reason for.
+
+In: a city model. Out: watchers, always in the same order.
+"""
+
+from schemas.city import City
+from streams.groups import Watcher
+
+
+def watchers(_city: City) -> list[Watcher]:
+    """What looks at several sensors of the city together."""
+    return []
