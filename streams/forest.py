@@ -1,0 +1,223 @@
+"""Which forest of causes is the most probable, and how sure its roots are.
+
+In:  a ``Case``: effects (nodes that were seen to hold) and hidden nodes (that may hold), each with the log
+     probability that it began by itself and of each other node having brought it.
+Out: ``best``: the forest of greatest probability, with a bound on what a better one could gain.
+     ``roots``: the probability of each node to be where all of it began, summed over all forests.
+
+The model is the noisy-OR network (Pearl 1988, section 4.3.2) in its charged form: each effect is charged to
+one cause or to chance, nobody is its own cause in the end, a hidden node that nothing is charged to is absent
+and costs nothing. For rare causes the sum over charges is the noisy-OR's own likelihood to first order.
+Given which hidden nodes hold, the best forest is exact (Edmonds 1967, ``streams.arborescence``) and the sum
+over all forests is a determinant (Tutte's matrix-tree theorem, 1948). Only the choice of hidden nodes is a
+search: branch and bound, exact until ``LOOKS`` forests were weighed, and then with a stated bound.
+Pure and deterministic.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.arborescence import CHANCE, best_causes
+
+LOOKS = 60
+"""Forests that are weighed before the search for hidden nodes stops short of certainty."""
+
+
+class Hidden(NamedTuple):
+    """A node that may hold unseen: what it costs (log prior, and what stayed quiet), and what it brings."""
+
+    cost: float
+    brings: Mapping[int, float]
+    """Effect: log probability."""
+
+
+class Case(NamedTuple):
+    """``chance[i]``: log probability that effect ``i`` began by itself; ``causes[i]``: of each other effect
+    to have brought it.
+    """
+
+    chance: Sequence[float]
+    causes: Sequence[Mapping[int, float]]
+    hidden: Sequence[Hidden] = ()
+
+
+class Forest(NamedTuple):
+    """``charged[i]``: the effect that brought ``i``; CHANCE; or ``len(chance) + h`` for hidden node ``h``."""
+
+    charged: dict[int, int]
+    holds: tuple[int, ...]
+    """Hidden nodes that hold."""
+    score: float
+    """Log probability."""
+    missed: float
+    """No forest's log probability is greater than ``score + missed``; 0 where the search was complete."""
+
+
+def best(case: Case) -> Forest:
+    """The most probable forest."""
+    search = _Search(case)
+    search.run()
+    return search.found
+
+
+class _Search:
+    """Branch and bound over which hidden nodes hold.
+
+    The bound: without the rule that nobody is its own cause in the end, the gain of more hidden nodes is at
+    most the sum of what each gains alone (a facility location function is submodular; Nemhauser et al. 1978).
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.looks = 0
+        self.left_open = 0.0
+        """The greatest relaxed score of a branch that was not looked into."""
+        free = [
+            max([chance, *causes.values()]) for chance, causes in zip(case.chance, case.causes, strict=True)
+        ]
+        self.found = self._weigh(())
+        self.order = sorted(
+            range(len(case.hidden)), key=lambda h: (-self._gain(h, free) - case.hidden[h].cost, h)
+        )
+        self.free = free
+        self.cut = -math.inf
+
+    def run(self) -> None:
+        self._greedy()
+        self._branch((), list(self.free), self.order)
+        over = self.cut - self.found.score
+        if over > 0:
+            self.found = self.found._replace(missed=over)
+
+    def _greedy(self) -> None:
+        """A good start: the hidden node that gains most, as long as one does."""
+        while True:
+            now = self.found
+            paid = [self._score_of(i, now.charged[i]) for i in range(len(self.case.chance))]
+            gains = [(self._gain(h, paid), h) for h in self.order if h not in now.holds]
+            gain, most = max(gains, default=(0.0, -1), key=lambda g: (g[0], -g[1]))
+            if gain <= 1e-12:
+                return
+            self._take((*now.holds, most))
+            if self.found.holds == now.holds:
+                return
+
+    def _branch(self, holds: tuple[int, ...], paid: list[float], rest: list[int]) -> None:
+        relaxed = sum(paid) + sum(self.case.hidden[h].cost for h in holds)
+        gains = [(gain, h) for h in rest if (gain := self._gain(h, paid)) > 0]
+        bound = relaxed + sum(gain for gain, _ in gains)
+        if bound <= self.found.score + 1e-9:
+            return
+        if self.looks >= LOOKS:
+            self.cut = max(self.cut, bound)
+            return
+        if not gains:
+            self._take(holds)
+            return
+        _, most = max(gains, key=lambda g: (g[0], -g[1]))
+        others = [h for h in rest if h != most]
+        brings = self.case.hidden[most].brings
+        with_it = [max(score, brings.get(i, -math.inf)) for i, score in enumerate(paid)]
+        self._branch((*holds, most), with_it, others)
+        self._branch(holds, paid, others)
+
+    def _take(self, holds: tuple[int, ...]) -> None:
+        forest = self._weigh(holds)
+        if forest.score > self.found.score + 1e-12:
+            self.found = forest
+
+    def _gain(self, hidden: int, paid: Sequence[float]) -> float:
+        cost, brings = self.case.hidden[hidden]
+        return cost + sum(max(0.0, score - paid[i]) for i, score in brings.items())
+
+    def _weigh(self, holds: Iterable[int]) -> Forest:
+        self.looks += 1
+        case, count = self.case, len(self.case.chance)
+        scores: dict[int, dict[int, float]] = {
+            i: {CHANCE: case.chance[i], **case.causes[i]} for i in range(count)
+        }
+        for h in holds:
+            for i, score in case.hidden[h].brings.items():
+                scores[i][count + h] = score
+        for h in holds:
+            scores[count + h] = {CHANCE: 0.0}
+        charged = best_causes(scores)
+        used = tuple(sorted(h for h in holds if count + h in {charged[i] for i in range(count)}))
+        charged = {i: charged[i] for i in range(count)}
+        score = sum(self._score_of(i, charged[i]) for i in range(count))
+        return Forest(charged, used, score + sum(case.hidden[h].cost for h in used), 0.0)
+
+    def _score_of(self, effect: int, cause: int) -> float:
+        count = len(self.case.chance)
+        if cause == CHANCE:
+            return self.case.chance[effect]
+        if cause >= count:
+            return self.case.hidden[cause - count].brings[effect]
+        return self.case.causes[effect][cause]
+
+
+def roots(case: Case, effects: Sequence[int]) -> tuple[list[float], list[float]]:
+    """How probable it is that each of some effects, or each hidden node, is where all of it began.
+
+    The weight of all forests in which it began by itself, beside those of the others. Shapes: (effects,),
+    (hidden,); together they sum to 1.
+    """
+    tops = _tops(case)
+    base = _laplacian(case, tops)
+    logs = [_log_forests(_begun_at(base, i)) + case.chance[i] - tops[i] for i in effects]
+    logs += [_log_forests(_brought_by(base, node.brings, tops)) + node.cost for node in case.hidden]
+    most = max(logs)
+    weights = [math.exp(log - most) for log in logs]
+    total = sum(weights)
+    shares = [weight / total for weight in weights]
+    return shares[: len(effects)], shares[len(effects) :]
+
+
+Matrix = NDArray[np.float64]
+
+
+def _tops(case: Case) -> list[float]:
+    """Each effect's best log probability: rows are divided by it, so that none underflows."""
+    tops = []
+    for i, chance in enumerate(case.chance):
+        brought = [hidden.brings[i] for hidden in case.hidden if i in hidden.brings]
+        tops.append(max([chance, *case.causes[i].values(), *brought]))
+    return tops
+
+
+def _laplacian(case: Case, tops: Sequence[float]) -> Matrix:
+    """Its determinant is the summed weight of all forests of effects and chance."""
+    count = len(case.chance)
+    laplacian = np.zeros((count, count))
+    for i in range(count):
+        laplacian[i, i] = math.exp(case.chance[i] - tops[i])
+        for cause, score in case.causes[i].items():
+            weight = math.exp(score - tops[i])
+            laplacian[i, i] += weight
+            laplacian[i, cause] -= weight
+    return laplacian
+
+
+def _begun_at(base: Matrix, effect: int) -> Matrix:
+    """Only forests in which this effect began by itself; its own weight is left out."""
+    laplacian = base.copy()
+    laplacian[effect] = 0.0
+    laplacian[effect, effect] = 1.0
+    return laplacian
+
+
+def _brought_by(base: Matrix, brings: Mapping[int, float], tops: Sequence[float]) -> Matrix:
+    """Forests in which a hidden node holds beside chance."""
+    laplacian = base.copy()
+    for effect, score in brings.items():
+        laplacian[effect, effect] += math.exp(score - tops[effect])
+    return laplacian
+
+
+def _log_forests(laplacian: Matrix) -> float:
+    sign, log = np.linalg.slogdet(laplacian)  # each row has a way out: only rounding can make it singular
+    return float(log) if sign > 0 else -math.inf
