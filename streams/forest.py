@@ -107,21 +107,20 @@ class _Search:
                 return
 
     def _branch(self, holds: tuple[int, ...], paid: list[float], rest: list[int]) -> None:
+        """Weigh every way to add nodes of ``rest`` to ``holds`` that may be better than what was found."""
+        gains = {h: self._gain(h, paid) for h in rest}
         relaxed = sum(paid) + sum(self.case.hidden[h].cost for h in holds)
-        gains = [(gain, h) for h in rest if (gain := self._gain(h, paid)) > 0]
-        bound = relaxed + sum(gain for gain, _ in gains)
-        if bound <= self.found.score + 1e-9:
+        bound = relaxed + sum(gain for gain in gains.values() if gain > 0)
+        if bound <= self.found.score + 1e-9 or not rest:
             return
         if self.looks >= LOOKS:
             self.cut = max(self.cut, bound)
             return
-        if not gains:
-            self._take(holds)
-            return
-        _, most = max(gains, key=lambda g: (g[0], -g[1]))
-        others = [h for h in rest if h != most]
+        most = max(rest, key=lambda h: (gains[h], -h))
         brings = self.case.hidden[most].brings
         with_it = [max(score, brings.get(i, -math.inf)) for i, score in enumerate(paid)]
+        others = [h for h in rest if h != most]
+        self._take((*holds, most))
         self._branch((*holds, most), with_it, others)
         self._branch(holds, paid, others)
 
