@@ -4,9 +4,10 @@ In: a city model. Out: watchers, always in the same order.
 """
 
 from schemas.city import City
+from streams.drains import drain_watchers
 from streams.groups import Watcher
 
 
-def watchers(_city: City) -> list[Watcher]:
+def watchers(city: City) -> list[Watcher]:
     """What looks at several sensors of the city together."""
-    return []
+    return [*drain_watchers(city)]
