@@ -23,6 +23,9 @@ BUILT_IN = Path(__file__).with_name("causes.yaml")
 
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 SELF = "self"
+AGAINST = "against "
+PLACES = "places"
+"""From an asset that a sign names as a place of its cause, to the sign."""
 
 
 def _duration(value: object) -> object:
@@ -31,6 +34,15 @@ def _duration(value: object) -> object:
         if match is None:
             raise ValueError(f"{value!r} is no duration; expected a number and one of s, m, h, d, as in 5m")
         return round(float(match[1]) * _UNITS[match[2]])
+    return value
+
+
+def _lag(value: object) -> object:
+    """Two durations as three: the usual one is halfway."""
+    if isinstance(value, list) and len(value) == 2:
+        least, most = map(_duration, value)
+        usual = (least + most) // 2 if isinstance(least, int) and isinstance(most, int) else least
+        return [least, usual, most]
     return value
 
 
@@ -52,34 +64,26 @@ class Rule(_Part):
     name: str
     cause: Names
     kinds: Names | None = None
-    via: str
+    via: Names
     effect: Names
-    lag: tuple[Duration, Duration]
+    lag: Annotated[tuple[Duration, Duration, Duration], BeforeValidator(_lag)]
+    """Least, usual, most; the middle of the two where only those are given."""
     after: Literal["onset", "end"] = "onset"
     strength: Annotated[float, Field(gt=0, lt=1)]
     source: Annotated[str, Field(min_length=1)]
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Rule":
-        if self.lag[0] > self.lag[1]:
-            raise ValueError(f"rule {self.name!r}: lag starts later than it ends")
-        if self.via != SELF and self.relation not in set(Relation):
-            known = ", ".join(Relation)
-            raise ValueError(
-                f"rule {self.name!r}: via {self.via!r} is unknown; expected self, or one of {known}, "
-                "with 'against ' before it for the way back"
-            )
+        if list(self.lag) != sorted(self.lag):
+            raise ValueError(f"rule {self.name!r}: lag must rise: least, usual, most")
+        for via in self.via:
+            if via not in (SELF, PLACES) and via.removeprefix(AGAINST) not in set(Relation):
+                known = ", ".join(Relation)
+                raise ValueError(
+                    f"rule {self.name!r}: via {via!r} is unknown; expected self, places, or one of {known}, "
+                    "with 'against ' before it for the way back"
+                )
         return self
-
-    @property
-    def relation(self) -> str:
-        """The relation that carries it, whichever way."""
-        return self.via.removeprefix("against ")
-
-    @property
-    def against(self) -> bool:
-        """Whether it goes from a link's target to its source."""
-        return self.via.startswith("against ")
 
 
 class Prior(_Part):
@@ -91,6 +95,24 @@ class Prior(_Part):
     hidden: bool = False
 
 
+class SignEntry(_Part):
+    """A sign: short of an alarm, found by looking at several sensors (``streams.watchers``)."""
+
+    chance: Annotated[float, Field(gt=0, lt=1)]
+    """Probability that it shows though nothing is wrong, within the few hours around a given alarm."""
+    of: str | None = None
+    """The condition that it is an early, weak form of."""
+    alone: bool = False
+    """Whether it may open an incident without any alarm."""
+
+
+class Shown(_Part):
+    """What makes a condition visible besides limits: a quantity, and how long telling takes at most."""
+
+    by: Names
+    within: Duration
+
+
 class Causes(_Part):
     """The whole of ``causes.yaml``."""
 
@@ -98,6 +120,10 @@ class Causes(_Part):
 
     words: Mapping[str, tuple[str, str]]
     measuring: frozenset[str]
+    everyday: frozenset[str] = frozenset()
+    lonely: frozenset[str] = frozenset()
+    signs: Mapping[str, SignEntry] = {}
+    shown: Mapping[str, Shown] = {}
     rules: tuple[Rule, ...]
     priors: tuple[Prior, ...]
 
@@ -110,6 +136,11 @@ class Causes(_Part):
     def by_cause(self) -> dict[str, tuple[Rule, ...]]:
         """Rules by the condition that they start from."""
         return _index((condition, rule) for rule in self.rules for condition in rule.cause)
+
+    def base(self, condition: str) -> str:
+        """Without how far it went (``level_low_low`` is ``level_low``), or how early it was seen."""
+        sign = self.signs.get(condition)
+        return sign.of if sign and sign.of else base(condition)
 
     def prior(self, kind: str, condition: str) -> Prior:
         """The first entry that fits; the file ends with one that fits all."""

@@ -18,7 +18,7 @@ from schemas.times import HOUR, MINUTE, SECOND
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 from streams.episodes import Episode, episodes
-from streams.explain import Explanation, explain
+from streams.explain import Explainer, Explanation
 from streams.network import Network, Node
 from streams.wording import sentence
 
@@ -45,6 +45,7 @@ class Correlator:
         self._city = city
         self._causes = causes
         self._network = Network(city, causes, vocabulary)
+        self._explainer = Explainer(self._network)
         self._alarms: dict[str, Alarm] = {}
         self._measuring: dict[str, Alarm] = {}
         self._live: dict[str, Live] = {}
@@ -61,7 +62,10 @@ class Correlator:
                 self._measuring.pop(alarm.id, None)
             else:
                 self._measuring[alarm.id] = alarm
-        elif change.change == "retracted":
+            self._dirty = True
+        if alarm.condition in self._causes.measuring and alarm.condition not in self._causes.signs:
+            return
+        if change.change == "retracted":
             self._alarms.pop(alarm.id, None)
             self._dirty = True
         else:
@@ -73,8 +77,8 @@ class Correlator:
         if not self._dirty and (self._next_look is None or now < self._next_look):
             return []
         self._dirty = False
-        self._network.trust_all_but(self._blind())
-        standing = self._incidents(now)
+        changed = self._network.trust_all_but(self._blind())
+        standing = self._incidents(now, changed)
         revisions = self._compare(standing, now)
         self._forget(now)
         self._next_look = self._when_next()
@@ -86,28 +90,25 @@ class Correlator:
         for alarm in self._measuring.values():
             sensors = self._city.sensors_of.get(alarm.asset, ())
             blind.update([alarm.sensor] if alarm.sensor else [s.id for s in sensors])
-        for alarm in self._alarms.values():
-            if alarm.condition == "silent" and alarm.cleared is None:
+            if alarm.condition == "silent":
                 for link in self._city.links_from.get(alarm.asset, ()):
                     if link.relation is Relation.CARRIES:
                         blind.update(s.id for s in self._city.sensors_of.get(link.target, ()))
         return blind
 
-    def _incidents(self, now: int) -> dict[str, tuple[Incident, frozenset[str]]]:
-        found = episodes(self._alarms.values())
+    def _incidents(self, now: int, changed: set[Node]) -> dict[str, tuple[Incident, frozenset[str]]]:
+        found = episodes(self._alarms.values(), self._causes)
         standing = {}
-        explained = explain(self._network, found, now)
+        explained = self._explainer.explain(found, now, changed)
         self._look_again = explained.look_again
         for explanation in explained.explanations:
-            if explanation.root.node.condition != "planned_work":
-                incident, alarms = self._incident(found, explanation, now)
+            if explanation.opens:
+                incident, alarms = self._incident(explanation, now)
                 standing[incident.id] = incident, alarms
         return standing
 
-    def _incident(
-        self, found: list[Episode], explanation: Explanation, now: int
-    ) -> tuple[Incident, frozenset[str]]:
-        inside = [found[i] for i in explanation.episodes]
+    def _incident(self, explanation: Explanation, now: int) -> tuple[Incident, frozenset[str]]:
+        inside = list(explanation.episodes)
         alarms = sorted((a for e in inside for a in e.alarms), key=lambda a: (a.raised, a.id))
         root = explanation.root
         until = None if any(e.until is None for e in inside) else max(e.until or 0 for e in inside)
@@ -129,42 +130,12 @@ class Correlator:
                 self._causes,
                 root.node,
                 root.since,
-                root.episode is None,
+                root.hidden,
                 [e.node for e in inside],
             ),
-            chain=self._chain(found, explanation),
+            chain=_chain(explanation),
         )
         return incident, frozenset(a.id for a in alarms)
-
-    def _chain(self, found: list[Episode], explanation: Explanation) -> list[Step]:
-        steps = []
-        for index in explanation.episodes:
-            if index not in explanation.causes:
-                continue
-            cause, edge = explanation.causes[index]
-            effect = found[index].node
-            origin = explanation.root.node if cause is None else found[cause].node
-            steps.append(
-                Step(
-                    cause=origin.asset,
-                    cause_condition=origin.condition,
-                    effect=effect.asset,
-                    effect_condition=effect.condition,
-                    rule=", then ".join(rule.name for rule in edge.way.rules),
-                    strength=round(edge.way.strength, 3),
-                    lag_seconds=edge.lag / SECOND,
-                    lag_seconds_min=edge.way.lag_min / SECOND,
-                    lag_seconds_max=edge.way.lag_max / SECOND,
-                    through=list(
-                        dict.fromkeys(
-                            node.asset
-                            for node in edge.way.nodes
-                            if node.asset not in (origin.asset, effect.asset)
-                        )
-                    ),
-                )
-            )
-        return steps
 
     def _expected(self, inside: list[Episode]) -> list[Expected]:
         """What the standing alarms may still bring: noisy-OR over the ways from all of them.
@@ -311,6 +282,32 @@ class Correlator:
 
 def _root(node: Node, since: int, probability: float) -> Root:
     return Root(asset=node.asset, condition=node.condition, since=since, probability=round(probability, 3))
+
+
+def _chain(explanation: Explanation) -> list[Step]:
+    steps = []
+    for charge in explanation.charges:
+        effect, way = charge.effect.node, charge.edge.way
+        origin = explanation.root.node if charge.cause is None else charge.cause.node
+        steps.append(
+            Step(
+                cause=origin.asset,
+                cause_condition=origin.condition,
+                effect=effect.asset,
+                effect_condition=effect.condition,
+                rule=", then ".join(rule.name for rule in way.rules),
+                strength=round(way.strength, 3),
+                lag_seconds=charge.edge.lag / SECOND,
+                lag_seconds_min=way.lag_min / SECOND,
+                lag_seconds_max=way.lag_max / SECOND,
+                through=list(
+                    dict.fromkeys(
+                        node.asset for node in way.nodes if node.asset not in (origin.asset, effect.asset)
+                    )
+                ),
+            )
+        )
+    return steps
 
 
 def _heir(alarms: frozenset[str], standing: dict[str, tuple[Incident, frozenset[str]]]) -> str | None:

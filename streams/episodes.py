@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from schemas.alarms import Alarm
 from schemas.times import HOUR
-from streams.causes import base
+from streams.causes import Causes
 from streams.network import Node
 
 SAME_EPISODE = 1 * HOUR
@@ -25,12 +25,17 @@ class Episode(NamedTuple):
     until: int | None
     alarms: tuple[Alarm, ...]
 
+    @property
+    def places(self) -> tuple[tuple[str, float], ...]:
+        """Where its cause may sit, as far as its newest sign tells."""
+        return next((alarm.places for alarm in reversed(self.alarms) if alarm.places), ())
 
-def episodes(alarms: Iterable[Alarm]) -> list[Episode]:
+
+def episodes(alarms: Iterable[Alarm], causes: Causes) -> list[Episode]:
     """The alarms, put together by asset and condition where they follow on each other."""
     found: dict[Node, list[Episode]] = {}
     for alarm in sorted(alarms, key=lambda a: (a.raised, a.id)):
-        node = Node(alarm.asset, base(alarm.condition))
+        node = Node(alarm.asset, causes.base(alarm.condition))
         stretches = found.setdefault(node, [])
         if stretches and _follows(stretches[-1], alarm):
             last = stretches.pop()

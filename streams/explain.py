@@ -2,42 +2,47 @@
 
 In:  the episodes of a city, and the network of causes.
 Out: explanations: trees of episodes, each with one root (an episode, or a condition that no sensor shows).
-Pure, and a function of the set of episodes: the order in which alarms arrived plays no part.
+Promises: a function of the set of episodes and of stream time; the order in which alarms arrived plays no
+part. Episodes that no rule can connect are reasoned about apart, and only again when one of them changed.
 
-Each episode is charged to its nearest watched cause, or to a hidden root that explains several better than
-chance would, or it began by itself: the forest of greatest probability (``streams.arborescence``). A hidden
-root pays for every healthy sensor that should have shown it and stayed quiet: absence is evidence.
+Each episode is charged to its nearest watched cause, or to a hidden root that explains more than it costs, or
+it began by itself: the forest of greatest probability (``streams.forest``). A hidden root pays for every
+healthy sensor that should have shown it and stayed quiet: absence is evidence.
 """
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.times import HOUR, MINUTE
 from streams.arborescence import CHANCE, best_causes
+from streams.causes import PLACES
 from streams.episodes import Episode
-from streams.network import Network, Node, Way
+from streams.forest import Case, Hidden, best, roots
+from streams.network import STRENGTH_MIN, Network, Node, Way, joined
 
-LATE_FACTOR = 0.3
+UNUSUAL_FACTOR = 0.3
+"""Weight of an effect at the end of its rule's lags, beside 1 up to the usual lag; straight between."""
+LATE_FACTOR = 0.1
 """Weight of a cause whose effect comes later than its rule says, while the cause still holds."""
 LATE_MAX = 6 * HOUR
 TOLERANCE = 1 * MINUTE
 """Slack of clocks and transport, besides the sampling of both sides."""
 QUIET_STRENGTH_MIN = 0.5
 """Effects weaker than this are no evidence when they stay away."""
-HIDDEN_MAX = 20
-"""Hidden roots added to one set of episodes at the most."""
-
-
-class Explained(NamedTuple):
-    """The explanations in order of their earliest episode, and when silence alone could change them."""
-
-    explanations: list["Explanation"]
-    look_again: int | None
+HIDDEN_MAX = 40
+"""Hidden nodes that one search looks at: those that may gain most."""
+FIRST = 30 * MINUTE
+"""Whoever began it, did so at most so long after the first episode; the rest is margin of onsets."""
+CANDIDATES = 12
+"""Episodes that are asked whether they began it, the earliest."""
+OPENS = 0.5
+"""An incident opens where it is more probable than not that something real began it."""
 
 
 class Edge(NamedTuple):
-    """How one episode explains another."""
+    """How one node explains another."""
 
     way: Way
     weight: float
@@ -47,80 +52,203 @@ class Edge(NamedTuple):
 
 
 class Root(NamedTuple):
-    """What began it: a node, since when, and the episode that shows it (None where hidden)."""
+    """What began it: a node, since when, and whether no sensor shows it."""
 
     node: Node
     since: int
-    episode: int | None
+    hidden: bool
+
+
+class Charge(NamedTuple):
+    """One episode and what it is charged to; ``cause`` is None for a hidden root."""
+
+    cause: Episode | None
+    effect: Episode
+    edge: Edge
 
 
 class Explanation(NamedTuple):
-    """One tree: its root, its episodes, the cause of each, and other roots with their probability."""
+    """One tree: its root, its episodes, the charges, and other roots with their probability."""
 
     root: Root
     probability: float
     alternatives: tuple[tuple[Root, float], ...]
-    episodes: tuple[int, ...]
-    causes: dict[int, tuple[int | None, Edge]]
-    """Episode: (its cause's episode, None for a hidden root; the edge). The root has no entry."""
+    episodes: tuple[Episode, ...]
+    charges: tuple[Charge, ...]
+    opens: bool
+    """Whether it is an incident: something real, not everyday life and not the measuring."""
+    missed: float
+    """The search stopped early: how much log probability a better explanation could have more."""
 
 
-class Hidden(NamedTuple):
-    """A root that no sensor shows, from when on, with the edges to what it explains."""
+class Explained(NamedTuple):
+    """The explanations in order of their earliest episode, and when silence alone could change them."""
+
+    explanations: list[Explanation]
+    look_again: int | None
+
+
+class Explainer:
+    """Explains the episodes of a city, look after look."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._known: dict[tuple[object, ...], tuple[list[Explanation], int | None]] = {}
+        """By what is in a part: what was found, and when time alone makes it old."""
+        self._touched: dict[Node, frozenset[Node]] = {}
+
+    def explain(self, found: Sequence[Episode], now: int, changed: Iterable[Node] = ()) -> Explained:
+        """The most probable explanations of all episodes, as seen at stream time ``now``.
+
+        ``changed``: nodes whose causes or effects are others than at the last look.
+        """
+        stale = set(changed)
+        for node in stale:
+            self._touched.pop(node, None)
+        known, self._known = self._known, {}
+        ripens: list[int] = []
+        explanations: list[Explanation] = []
+        for part in self._parts(found):
+            key = tuple(map(_key, part))
+            kept = known.get(key)
+            fresh = kept is not None and (kept[1] is None or now < kept[1])
+            if kept is None or not fresh or (stale and self._concerns(part, stale)):
+                case = _Part(self._network, part, now)
+                kept = case.explanations(), min(case.ripens, default=None)
+            self._known[key] = kept
+            explanations += kept[0]
+            if kept[1] is not None:
+                ripens.append(kept[1])
+        explanations.sort(key=lambda e: (e.episodes[0].onset, e.episodes[0].node))
+        return Explained(explanations, min(ripens, default=None))
+
+    def _parts(self, found: Sequence[Episode]) -> list[list[Episode]]:
+        """Episodes that share a possible cause, or are one, belong together."""
+        head: dict[int, int] = {}
+
+        def top(index: int) -> int:
+            while head.setdefault(index, index) != index:
+                head[index] = head[head[index]]
+                index = head[index]
+            return index
+
+        first: dict[Node, int] = {}
+        for index, episode in enumerate(found):
+            for node in self._touches(episode):
+                head[top(index)] = top(first.setdefault(node, index))
+        parts: dict[int, list[Episode]] = defaultdict(list)
+        for index, episode in enumerate(found):
+            parts[top(index)].append(episode)
+        return list(parts.values())
+
+    def _touches(self, episode: Episode) -> frozenset[Node]:
+        node = episode.node
+        if node not in self._touched:
+            cone = self._network.causes_of(node)
+            self._touched[node] = frozenset({node, *(far for far, _ in cone)})
+        if not episode.places:
+            return self._touched[node]
+        return self._touched[node] | _pointed(self._network, episode).keys()
+
+    def _concerns(self, part: list[Episode], stale: set[Node]) -> bool:
+        return any(not stale.isdisjoint(self._touches(episode)) for episode in part)
+
+
+def _key(episode: Episode) -> tuple[object, ...]:
+    alarms = tuple((alarm.id, alarm.cleared) for alarm in episode.alarms)
+    return (*episode.node, episode.onset, episode.places, alarms)
+
+
+def _pointed(network: Network, episode: Episode) -> dict[Node, Way]:
+    """Causes at the places that a sign names, and what brings those: the best way from each to the sign."""
+    found: dict[Node, Way] = {}
+
+    def offer(way: Way) -> None:
+        known = found.get(way.nodes[0])
+        if known is None or way.strength > known.strength:
+            found[way.nodes[0]] = way
+
+    for rule in network.causes.by_effect.get(episode.node.condition, ()):
+        if PLACES not in rule.via:
+            continue
+        for asset, share in episode.places:
+            if rule.kinds is not None and network.kind(asset) not in rule.kinds:
+                continue
+            for condition in rule.cause:
+                here = Node(asset, condition)
+                last = Way(rule.strength * share, *rule.lag, (here, episode.node), (rule,), False)
+                offer(last)
+                for (_, after_end), way in network.causes_of(here).items():
+                    if not after_end and way.strength * last.strength >= STRENGTH_MIN:
+                        offer(joined(way, last))
+    return found
+
+
+class _Unseen(NamedTuple):
+    """A hidden node, from when on, with the edges to what it explains."""
 
     node: Node
     since: int
     edges: dict[int, Edge]
-    log_prior: float
-    """With what its quiet effects cost."""
+    cost: float
+    """Log prior, with what its quiet effects cost."""
 
 
-def explain(network: Network, found: list[Episode], now: int) -> Explained:
-    """The most probable explanations of all episodes, as seen at stream time ``now``."""
-    case = _Case(network, found, now)
-    return Explained(case.explanations(), min(case.ripens, default=None))
-
-
-class _Case:
-    """One set of episodes under one look."""
+class _Part:
+    """Episodes that belong together, under one look."""
 
     def __init__(self, network: Network, found: list[Episode], now: int) -> None:
-        self.network = network
+        self.network, self.causes = network, network.causes
         self.found = found
         self.now = now
+        self.ripens: set[int] = set()
+        """Times at which the quiet of some sensor becomes evidence."""
         self.at: dict[Node, list[int]] = defaultdict(list)
         for index, episode in enumerate(found):
             self.at[episode.node].append(index)
+        self.pointed: dict[Node, dict[int, Way]] = defaultdict(dict)
+        """Nodes at places that signs name: by sign, the way to it."""
+        for index, episode in enumerate(found):
+            for node, way in _pointed(network, episode).items():
+                self.pointed[node][index] = way
         self.edges: list[dict[int, Edge]] = [self._edges_into(i) for i in range(len(found))]
-        self.priors = [math.log(network.prior(e.node)) for e in found]
-        self.hidden: list[Hidden] = []
-        self.ripens: set[int] = set()
-        """Times at which the quiet of some sensor becomes evidence."""
+        self.chance = [math.log(self._chance(episode)) for episode in found]
+        self.unseen = self._hidden_nodes()
 
     def explanations(self) -> list[Explanation]:
-        causes = best_causes(self._scores())
-        for _ in range(HIDDEN_MAX):
-            best = self._best_hidden(causes)
-            if best is None:
-                break
-            self.hidden.append(best)
-            causes = best_causes(self._scores())
+        forest = best(self._case(range(len(self.found)), self.unseen))
+        count = len(self.found)
         trees: dict[int, list[int]] = defaultdict(list)
-        for index in range(len(self.found)):
-            trees[self._top(causes, index)].append(index)
-        return [
-            self._explanation(top, members, causes) for top, members in sorted(trees.items(), key=_earliest)
-        ]
+        for index in range(count):
+            top = index
+            while top < count and forest.charged[top] != CHANCE:
+                top = forest.charged[top]
+            trees[top].append(index)
+        return [self._explanation(members, forest.missed) for members in trees.values()]
+
+    def _chance(self, episode: Episode) -> float:
+        """That it began by itself; a mere sign also shows where nothing is."""
+        prior = self.network.prior(episode.node)
+        signs = [self.causes.signs.get(alarm.condition) for alarm in episode.alarms]
+        chances = [sign.chance for sign in signs if sign]
+        return min(prior + min(chances), 0.9) if len(chances) == len(signs) else prior
 
     def _edges_into(self, index: int) -> dict[int, Edge]:
         """What can have brought this episode, by the index of the cause's."""
         effect = self.found[index]
         edges: dict[int, Edge] = {}
-        for (node, after_end), way in self.network.causes_of(effect.node).items():
+
+        def offer(node: Node, way: Way, *, after_end: bool) -> None:
             for cause in self.at.get(node, ()):
                 edge = self._edge(self.found[cause], effect, way, after_end) if cause != index else None
                 if edge and (cause not in edges or edge.weight > edges[cause].weight):
                     edges[cause] = edge
+
+        for (node, after_end), way in self.network.causes_of(effect.node).items():
+            offer(node, way, after_end=after_end)
+        for node, ways in self.pointed.items():
+            if index in ways:
+                offer(node, ways[index], after_end=False)
         return edges
 
     def _edge(self, cause: Episode, effect: Episode, way: Way, after_end: bool) -> Edge | None:
@@ -129,75 +257,60 @@ class _Case:
         start = cause.until if after_end and cause.until is not None else cause.onset
         lag = effect.onset - start
         slack = self._slack(cause.node, effect.node)
-        if lag < way.lag_min - slack:
-            return None
-        if lag <= way.lag_max + slack:
-            return Edge(way, way.strength, lag)
+        if (fit := _fit(way, lag, slack)) is not None:
+            return Edge(way, way.strength * fit, lag)
         ended = cause.until is not None and effect.onset > cause.until + way.lag_max + slack
-        if after_end or ended or lag > max(way.lag_max, LATE_MAX):
+        if lag < 0 or after_end or ended or not way.lag_max < lag <= max(way.lag_max, LATE_MAX):
             return None
         return Edge(way, way.strength * LATE_FACTOR, lag)
 
     def _slack(self, *nodes: Node) -> int:
         return TOLERANCE + sum(self.network.every.get(node, 0) for node in nodes)
 
-    def _scores(self) -> dict[int, dict[int, float]]:
-        """Log probability of each cause of each episode; hidden roots come after the episodes."""
-        count = len(self.found)
-        scores: dict[int, dict[int, float]] = {}
-        for index in range(count):
-            scores[index] = {CHANCE: self.priors[index]}
-            scores[index] |= {cause: math.log(edge.weight) for cause, edge in self.edges[index].items()}
-        for place, hidden in enumerate(self.hidden, start=count):
-            scores[place] = {CHANCE: hidden.log_prior}
-            for index, edge in hidden.edges.items():
-                scores[index][place] = math.log(edge.weight)
-        return scores
+    # --- what no sensor shows -----------------------------------------------------------------------
 
-    def _best_hidden(self, causes: dict[int, int]) -> Hidden | None:
-        """The hidden root that would explain more than it costs; None where none does."""
-        scores = self._scores()
-        paid = {i: scores[i][causes[i]] for i in range(len(self.found))}
+    def _hidden_nodes(self) -> list[_Unseen]:
+        """Nodes that may hold unseen and explain something, each from the onset that suits it best."""
         reached: dict[Node, dict[int, Way]] = defaultdict(dict)
         for index, episode in enumerate(self.found):
-            if causes[index] != CHANCE:
-                continue
             for (node, after_end), way in self.network.causes_of(episode.node).items():
-                if not after_end and node not in self.at and self._may_hide(node):
-                    reached[node][index] = way
-        best: tuple[float, Node, Hidden] | None = None
-        for node in sorted(reached):
-            for anchor in sorted(reached[node]):
-                hidden = self._hidden(node, self.found[anchor].onset - reached[node][anchor].lag_min)
-                gain = hidden.log_prior + sum(
-                    max(0.0, math.log(edge.weight) - paid[i]) for i, edge in hidden.edges.items()
-                )
-                if gain > 1e-9 and (best is None or gain > best[0]):
-                    best = gain, node, hidden
-        return best[2] if best else None
+                if not after_end:
+                    reached[node].setdefault(index, way)
+        for node, ways in self.pointed.items():
+            for index, way in ways.items():
+                reached[node].setdefault(index, way)
+        ranked: list[tuple[float, Node, _Unseen]] = []
+        for node, ways in reached.items():
+            if node in self.at or not self.network.hidden_root(node) or self.network.watched(node):
+                continue
+            sinces = {self.found[index].onset - way.lag_min for index, way in ways.items()}
+            variants = [self._hidden(node, since, ways) for since in sorted(sinces)]
+            gains = [self._gain(variant) for variant in variants]
+            gain = max(gains)
+            ranked.append((gain, node, variants[gains.index(gain)]))
+        ranked.sort(key=lambda r: (-r[0], r[1]))
+        return [unseen for _, _, unseen in ranked[:HIDDEN_MAX]]
 
-    def _may_hide(self, node: Node) -> bool:
-        return (
-            self.network.hidden_root(node)
-            and not self.network.watched(node)
-            and all(hidden.node != node for hidden in self.hidden)
+    def _gain(self, unseen: _Unseen) -> float:
+        """How much better than chance it explains what it reaches."""
+        return unseen.cost + sum(
+            max(0.0, math.log(edge.weight) - self.chance[i]) for i, edge in unseen.edges.items()
         )
 
-    def _hidden(self, node: Node, since: int) -> Hidden:
-        """The hidden root with all that it could explain, and the price of what stayed quiet."""
+    def _hidden(self, node: Node, since: int, ways: dict[int, Way]) -> _Unseen:
+        """The hidden node with all that it could explain, and the price of what stayed quiet."""
         edges: dict[int, Edge] = {}
-        log_prior = math.log(self.network.prior(node))
+        for index, way in ways.items():
+            lag = self.found[index].onset - since
+            fit = _fit(way, lag, self._slack(self.found[index].node))
+            if fit is not None:
+                edges[index] = Edge(way, way.strength * fit, lag)
+        shown = {self.found[index].node for index in edges}
+        cost = math.log(self.network.prior(node))
         for (effect, _), way in self.network.effects_of(node).items():
-            shown = False
-            for index in self.at.get(effect, ()):
-                lag = self.found[index].onset - since
-                slack = self._slack(effect)
-                if way.lag_min - slack <= lag <= way.lag_max + slack:
-                    edges[index] = Edge(way, way.strength, lag)
-                    shown = True
-            if not shown and way.strength >= QUIET_STRENGTH_MIN and self.network.watched(effect):
-                log_prior += math.log(1 - way.strength * self._should_have_shown(effect, way, since))
-        return Hidden(node, since, edges, log_prior)
+            if effect not in shown and way.strength >= QUIET_STRENGTH_MIN and self.network.watched(effect):
+                cost += math.log(1 - way.strength * self._should_have_shown(effect, way, since))
+        return _Unseen(node, since, edges, cost)
 
     def _should_have_shown(self, effect: Node, way: Way, since: int) -> float:
         """Share of the lag window that has passed, with what the sensor needs to tell."""
@@ -209,73 +322,116 @@ class _Case:
         self.ripens.add(middle if self.now < middle else last)
         return max(0.0, (self.now - first) / (last - first))
 
-    def _top(self, causes: dict[int, int], index: int) -> int:
-        while causes[index] != CHANCE:
-            index = causes[index]
-        return index
+    # --- trees to explanations ----------------------------------------------------------------------
 
-    def _explanation(self, top: int, members: list[int], causes: dict[int, int]) -> Explanation:
-        count = len(self.found)
-        root = self._root(top)
-        chosen: dict[int, tuple[int | None, Edge]] = {}
-        for index in members:
-            cause = causes[index]
-            if cause >= count:
-                chosen[index] = (None, self.hidden[cause - count].edges[index])
-            elif cause != CHANCE:
-                chosen[index] = (cause, self.edges[index][cause])
-        ranked = self._ranked(root, members)
-        alternatives = tuple((other, p) for other, p in ranked if other.node != root.node)
-        probability = next(p for other, p in ranked if other.node == root.node)
-        return Explanation(root, probability, alternatives, tuple(members), chosen)
+    def _case(self, members: Sequence[int], unseen: Sequence[_Unseen]) -> Case:
+        """The numbers of some of the episodes."""
+        place = {index: here for here, index in enumerate(members)}
+        return Case(
+            [self.chance[index] for index in members],
+            [
+                {place[c]: math.log(e.weight) for c, e in self.edges[index].items() if c in place}
+                for index in members
+            ],
+            [
+                Hidden(one.cost, {place[i]: math.log(e.weight) for i, e in one.edges.items() if i in place})
+                for one in unseen
+            ],
+        )
 
-    def _root(self, top: int) -> Root:
-        if top >= len(self.found):
-            hidden = self.hidden[top - len(self.found)]
-            return Root(hidden.node, hidden.since, None)
-        return Root(self.found[top].node, self.found[top].onset, top)
+    def _explanation(self, members: list[int], missed: float) -> Explanation:
+        ranked = self._ranked(members)
+        (root, unseen), probability = ranked[0]
+        real = sum(p for (other, _), p in ranked if self._is_real(other, members))
+        return Explanation(
+            root=root,
+            probability=probability,
+            alternatives=tuple((other, p) for (other, _), p in ranked[1:6]),
+            episodes=tuple(self.found[index] for index in members),
+            charges=tuple(self._charges(members, root, unseen)),
+            opens=real >= OPENS and self._is_real(root, members) and self._is_shown(root, members),
+            missed=missed,
+        )
 
-    def _ranked(self, root: Root, members: list[int]) -> list[tuple[Root, float]]:
-        """The root and the best others, each with its probability among them.
-
-        Each candidate is taken as the one spontaneous beginning; the rest is charged as well as it goes.
+    def _ranked(self, members: list[int]) -> list[tuple[tuple[Root, _Unseen | None], float]]:
+        """Every node that may have begun it, with its probability; of each asset the likeliest condition,
+        which stands for all of them.
         """
-        inside = set(members)
-        scored = [(self._score(root, inside), root)]
-        scored += [(self._score(other, inside), other) for other in self._candidates(root, members)]
-        scored.sort(key=lambda s: (-s[0], s[1].node))
-        top = max(score for score, _ in scored)
-        total = sum(math.exp(score - top) for score, _ in scored)
-        return [(other, math.exp(score - top) / total) for score, other in scored][:6]
+        latest = self.found[members[0]].onset + FIRST
+        early = [i for i in members if self.found[i].onset <= latest][:CANDIDATES]
+        inside = set(early)
+        unseen = [one for one in self.unseen if not inside.isdisjoint(one.edges)]
+        effects, hidden = roots(self._case(members, unseen), [members.index(index) for index in early])
+        scored: list[tuple[float, Root, _Unseen | None]] = [
+            (p, Root(self.found[i].node, self.found[i].onset, False), None)
+            for i, p in zip(early, effects, strict=True)
+        ]
+        scored += [(p, Root(one.node, one.since, True), one) for one, p in zip(unseen, hidden, strict=True)]
+        scored.sort(key=lambda s: (-s[0], s[1].node, s[1].since))
+        best_of: dict[str, tuple[Root, _Unseen | None]] = {}
+        total: dict[str, float] = defaultdict(float)
+        for p, root, one in scored:
+            best_of.setdefault(root.node.asset, (root, one))
+            total[root.node.asset] += p
+        return sorted(
+            ((best_of[asset], p) for asset, p in total.items()), key=lambda r: (-r[1], r[0][0].node)
+        )
 
-    def _candidates(self, root: Root, members: list[int]) -> list[Root]:
-        """Early members, and hidden causes of the root, that could have begun it instead."""
-        seen = {root.node}
-        found: list[Root] = []
+    def _is_real(self, root: Root, members: list[int]) -> bool:
+        """Whether this as a root hurts the city: not everyday life, and not a sign of nothing."""
+        if root.node.condition in self.causes.everyday:
+            return False
+        if root.hidden:
+            return True
+        lonely = all(self._is_lonely(self.found[index]) for index in members)
+        return not lonely or len({self.found[index].node.asset for index in members}) > 1
+
+    def _is_lonely(self, episode: Episode) -> bool:
+        """Whether this alone on one asset is no reason for an incident."""
+        if episode.node.condition in self.causes.lonely:
+            return True
+        signs = [self.causes.signs.get(alarm.condition) for alarm in episode.alarms]
+        return all(sign is not None and not sign.alone for sign in signs)
+
+    def _is_shown(self, root: Root, members: list[int]) -> bool:
+        """Whether there is enough to see: an alarm, a sign that may stand alone, or two signs."""
+        lonely = [self._is_lonely(self.found[index]) for index in members]
+        return (
+            not all(lonely)
+            or len({self.found[index].node.asset for index in members} - {root.node.asset}) > 1
+        )
+
+    def _charges(self, members: list[int], root: Root, unseen: _Unseen | None) -> Iterable[Charge]:
+        """Who brought whom, given what began it."""
+        place = {index: here for here, index in enumerate(members)}
+        case = self._case(members, [unseen] if unseen else [])
+        scores: dict[int, dict[int, float]] = {}
+        for here, index in enumerate(members):
+            began = (
+                not root.hidden
+                and self.found[index].node == root.node
+                and self.found[index].onset == root.since
+            )
+            scores[here] = {CHANCE: 0.0} if began else {CHANCE: self.chance[index], **case.causes[here]}
+        if unseen:
+            hidden = len(members)
+            for here, score in case.hidden[0].brings.items():
+                scores[here][hidden] = score
+            scores[hidden] = {CHANCE: 0.0}
+        charged = best_causes(scores)
         for index in members:
-            episode = self.found[index]
-            if episode.node not in seen and episode.onset <= root.since + 30 * MINUTE:
-                seen.add(episode.node)
-                found.append(Root(episode.node, episode.onset, index))
-        for (node, after_end), way in self.network.causes_of(root.node).items():
-            if node not in seen and not after_end and node not in self.at and self._may_hide(node):
-                seen.add(node)
-                found.append(Root(node, root.since - way.lag_min, None))
-        return found[:12]
-
-    def _score(self, root: Root, inside: set[int]) -> float:
-        if root.episode is None:
-            hidden = self._hidden(root.node, root.since)
-            total, edges = hidden.log_prior, hidden.edges
-        else:
-            total, edges = self.priors[root.episode], {}
-        for index in inside - {root.episode}:
-            ways = [math.log(e.weight) for cause, e in self.edges[index].items() if cause in inside]
-            if index in edges:
-                ways.append(math.log(edges[index].weight))
-            total += max(ways, default=self.priors[index])
-        return total
+            cause = charged[place[index]]
+            if cause == len(members) and unseen:
+                yield Charge(None, self.found[index], unseen.edges[index])
+            elif cause != CHANCE:
+                yield Charge(self.found[members[cause]], self.found[index], self.edges[index][members[cause]])
 
 
-def _earliest(item: tuple[int, list[int]]) -> int:
-    return item[1][0]
+def _fit(way: Way, lag: int, slack: int) -> float | None:
+    """How well a lag fits: 1 up to the usual one, then falling; None outside of what the rule says."""
+    if not way.lag_min - slack <= lag <= way.lag_max + slack:
+        return None
+    if lag <= way.lag_usual + slack:
+        return 1.0
+    over = (lag - way.lag_usual - slack) / max(way.lag_max - way.lag_usual, 1)
+    return 1.0 - (1.0 - UNUSUAL_FACTOR) * min(over, 1.0)

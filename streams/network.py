@@ -16,7 +16,7 @@ from typing import NamedTuple
 from schemas.city import LEVELS, City
 from schemas.times import SECOND
 from schemas.vocabulary import Vocabulary
-from streams.causes import SELF, Causes, Rule, base
+from streams.causes import AGAINST, SELF, Causes, Rule
 
 STRENGTH_MIN = 0.03
 """Ways weaker than this explain nothing."""
@@ -38,10 +38,18 @@ class Way(NamedTuple):
 
     strength: float
     lag_min: int
+    lag_usual: int
     lag_max: int
     nodes: tuple[Node, ...]
     rules: tuple[Rule, ...]
     after_end: bool
+
+
+def joined(first: Way, second: Way) -> Way:
+    """One way after the other: ``second`` begins where ``first`` ends."""
+    least, usual, most = (a + b for a, b in zip(first[1:4], second[1:4], strict=True))
+    nodes, rules = (*first.nodes, *second.nodes[1:]), (*first.rules, *second.rules)
+    return Way(first.strength * second.strength, least, usual, most, nodes, rules, first.after_end)
 
 
 Cone = dict[tuple[Node, bool], Way]
@@ -61,28 +69,40 @@ class Network:
         for sensor in city.sensors:
             for level in LEVELS:
                 if getattr(sensor.limits, level) is not None:
-                    node = Node(sensor.asset, base(vocabulary.condition(sensor.quantity, level)))
+                    node = Node(sensor.asset, causes.base(vocabulary.condition(sensor.quantity, level)))
                     self._watched[node].add(sensor.id)
                     every = round(sensor.every * SECOND)
                     delay = round(sensor.on_delay * SECOND) + every
                     self.every[node] = min(every, self.every.get(node, every))
                     self.told_after[node] = min(delay, self.told_after.get(node, delay))
+            for condition, shown in causes.shown.items():
+                if sensor.quantity in shown.by:
+                    node = Node(sensor.asset, condition)
+                    self._watched[node].add(sensor.id)
+                    self.every[node] = round(sensor.every * SECOND)
+                    self.told_after[node] = shown.within
         self._blind: set[str] = set()
         self._causes: dict[Node, Cone] = {}
         self._effects: dict[Node, Cone] = {}
         self._hopes: dict[Node, Cone] = {}
+        self._met: dict[str, set[Node]] = defaultdict(set)
+        """Nodes whose cones met a node that this sensor watches: they lead further when it is blind."""
 
     def watched(self, node: Node) -> bool:
         """Whether a sensor that can be trusted now would show this."""
         sensors = self._watched.get(node)
         return sensors is not None and not self._blind.issuperset(sensors)
 
-    def trust_all_but(self, blind: set[str]) -> None:
-        """These sensors say nothing now: missing, frozen, bad, or with a wrong clock."""
-        if blind != self._blind:
-            self._blind = set(blind)
-            self._causes.clear()
-            self._effects.clear()
+    def trust_all_but(self, blind: set[str]) -> set[Node]:
+        """These sensors say nothing now: missing, frozen, bad, or with a wrong clock. The nodes whose causes
+        or effects have changed by that.
+        """
+        changed = {node for sensor in blind ^ self._blind for node in self._met.pop(sensor, ())}
+        self._blind = set(blind)
+        for node in changed:
+            self._causes.pop(node, None)
+            self._effects.pop(node, None)
+        return changed
 
     def prior(self, node: Node) -> float:
         """Probability that this begins by itself."""
@@ -118,13 +138,15 @@ class Network:
     def _search(self, start: Node, *, back: bool, through_watched: bool) -> Cone:
         """Best-first search over rules: strongest ways first, each node once."""
         cone: Cone = {}
-        here = Way(1.0, 0, 0, (start,), (), False)
+        here = Way(1.0, 0, 0, 0, (start,), (), False)
         heap: list[tuple[float, int, tuple[Node, bool], Way]] = [(-1.0, 0, (start, False), here)]
         while heap:
             _, _, (node, ended), way = heapq.heappop(heap)
             if (node, ended) in cone:
                 continue
             cone[node, ended] = way
+            for sensor in self._watched.get(node, ()):
+                self._met[sensor].add(start)
             stops = ended or len(way.rules) == HOPS_MAX or (self.watched(node) and not through_watched)
             if node != start and stops:
                 continue
@@ -139,8 +161,8 @@ class Network:
                     nodes, rules = (other, *way.nodes), (rule, *way.rules)
                 else:
                     nodes, rules = (*way.nodes, other), (*way.rules, rule)
-                lag_min, lag_max = way.lag_min + rule.lag[0], way.lag_max + rule.lag[1]
-                onward = Way(strength, lag_min, lag_max, nodes, rules, after_end)
+                least, usual, most = (a + b for a, b in zip(way[1:4], rule.lag, strict=True))
+                onward = Way(strength, least, usual, most, nodes, rules, after_end)
                 heapq.heappush(heap, (-strength, len(rules), (other, after_end), onward))
         del cone[start, False]
         return cone
@@ -163,10 +185,16 @@ class Network:
         return rule.kinds is None or self.kind(asset) in rule.kinds
 
     def _neighbours(self, asset: str, rule: Rule, back: bool) -> list[str]:
-        if rule.via == SELF:
-            return [asset]
-        if rule.against == back:
-            links = self.city.links_from.get(asset, ())
-            return [k.target for k in links if k.relation == rule.relation]
-        links = self.city.links_to.get(asset, ())
-        return [k.source for k in links if k.relation == rule.relation]
+        """At the other end of the rule's links; a sign's places are its own to tell."""
+        found: dict[str, None] = {}
+        for via in rule.via:
+            relation, against = via.removeprefix(AGAINST), via.startswith(AGAINST)
+            if via == SELF:
+                found[asset] = None
+            elif against == back:
+                links = self.city.links_from.get(asset, ())
+                found.update((k.target, None) for k in links if k.relation == relation)
+            else:
+                links = self.city.links_to.get(asset, ())
+                found.update((k.source, None) for k in links if k.relation == relation)
+        return list(found)
