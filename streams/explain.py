@@ -279,22 +279,27 @@ class _Part:
         for node, ways in self.pointed.items():
             for index, way in ways.items():
                 reached[node].setdefault(index, way)
+        bare = best(self._case(range(len(self.found)), ()))
+        paid = [self._paid(index, cause) for index, cause in bare.charged.items()]
         ranked: list[tuple[float, Node, _Unseen]] = []
         for node, ways in reached.items():
             if node in self.at or not self.network.hidden_root(node) or self.network.watched(node):
                 continue
             sinces = {self.found[index].onset - way.lag_min for index, way in ways.items()}
             variants = [self._hidden(node, since, ways) for since in sorted(sinces)]
-            gains = [self._gain(variant) for variant in variants]
+            gains = [self._gain(variant, paid) for variant in variants]
             gain = max(gains)
             ranked.append((gain, node, variants[gains.index(gain)]))
         ranked.sort(key=lambda r: (-r[0], r[1]))
         return [unseen for _, _, unseen in ranked[:HIDDEN_MAX]]
 
-    def _gain(self, unseen: _Unseen) -> float:
-        """How much better than chance it explains what it reaches."""
+    def _paid(self, index: int, cause: int) -> float:
+        return self.chance[index] if cause == CHANCE else math.log(self.edges[index][cause].weight)
+
+    def _gain(self, unseen: _Unseen, paid: Sequence[float]) -> float:
+        """How much better it explains what it reaches than chance and what was seen do."""
         return unseen.cost + sum(
-            max(0.0, math.log(edge.weight) - self.chance[i]) for i, edge in unseen.edges.items()
+            max(0.0, math.log(edge.weight) - paid[i]) for i, edge in unseen.edges.items()
         )
 
     def _hidden(self, node: Node, since: int, ways: dict[int, Way]) -> _Unseen:

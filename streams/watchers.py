@@ -6,8 +6,9 @@ In: a city model. Out: watchers, always in the same order.
 from schemas.city import City
 from streams.drains import drain_watchers
 from streams.groups import Watcher
+from streams.rain import rain_watchers
 
 
 def watchers(city: City) -> list[Watcher]:
     """What looks at several sensors of the city together."""
-    return [*drain_watchers(city)]
+    return [*rain_watchers(city), *drain_watchers(city)]
