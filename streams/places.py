@@ -1,0 +1,259 @@
+"""Where in a part of the water network too much is drawn: by pressures, by drains that rise in dry weather.
+
+In:  the means of a stretch of time before and one after, what the part took then, what is drawn too much.
+Out: junctions with their likelihood beside the likeliest: where a crew should begin to look.
+
+A draw at each junction is tried: which heads would fall, by how much? The formulas and numbers stand in
+docs/signs.md.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from schemas.city import City, Relation
+from streams.balances import litres
+from streams.groups import Places
+from streams.hydraulics import Mains, Row, inlet, outlet
+
+PRESSURE_M, LEVEL_M, DRAIN_M = 0.15, 0.02, 0.008
+"""Noise of one reading; assumed."""
+MODEL_M, MODEL_SHARE = 0.15, 0.1
+"""How far a computed change of head is off: so much, and this share of itself; assumed."""
+SIZES = (0.75, 1.0, 1.3)
+"""The draw is tried at these shares of what the balance says."""
+WHOLE_MAX = 150
+"""Parts with more nodes are solved once, and changed along tangents."""
+RISE_M = 0.015
+"""A drain that rises by more than this in dry weather carries what doesn't come from the sky."""
+STRANGE, MISSED, TAKEN_AWAY = 0.03, 0.2, 0.6
+"""Chance that a drain rises for another reason; that one stays low which the water reaches; the same of a
+small draw, which a lorry may take away. Assumed."""
+LORRY_LPS = 25.0
+"""The most that a hydrant gives; assumed."""
+MOST, LEAST = 30, 0.02
+"""How many places are told, and the least likelihood of one."""
+
+
+class Sights(NamedTuple):
+    """What can be seen of a part, as columns of the watcher's rows."""
+
+    mains: Mains
+    flows: tuple[tuple[int, int, int], ...]
+    """Meters of works and pumps: node, column, and 1 for inwards or -1."""
+    heads: tuple[tuple[int, int, float], ...]
+    """Pressures of junctions and levels of tanks: node, column, noise."""
+    stores: tuple[tuple[int, int, float], ...]
+    """Tanks: node, column of the level, and L/s that a metre a minute is."""
+    drains: tuple[tuple[int, ...], ...]
+    """By junction: columns of the drain sensors that its water would pass, in their order."""
+    rain: tuple[int, ...]
+    measured: tuple[bool, ...]
+    """By junction: whether it has a sensor."""
+    near: tuple[tuple[int, ...], ...]
+    """By junction: the junctions next to it, by their places."""
+    names: tuple[tuple[str, frozenset[str]], ...]
+    """What the part may be called, with the junctions that each name stands for."""
+
+    def called(self, told: Places) -> str:
+        """The name for the likeliest place, or else the first."""
+        best = told[0][0] if told else ""
+        return next((name for name, junctions in self.names if best in junctions), self.names[0][0])
+
+
+class Stretch(NamedTuple):
+    """Row of some minutes, and what the part took in them, in L/s."""
+
+    rows: Row
+    taken: float
+
+
+def sights(city: City, mains: Mains, column: dict[str, int]) -> Sights:
+    """What can be seen of a part of the city's network."""
+    node = {name: index for index, name in enumerate(mains.nodes)}
+    place = {junction: index for index, junction in enumerate(mains.junctions)}
+    near = mains.neighbours()
+    flows = [
+        *((node[works], f"{works}/flow", 1) for works in mains.works),
+        *((node[outlet(pump)], f"{pump}/flow", 1) for pump in mains.into),
+        *((node[inlet(pump)], f"{pump}/flow", -1) for pump in mains.out_of),
+    ]
+    heads = [
+        *((node[junction], f"{junction}/pressure", PRESSURE_M) for junction in mains.junctions),
+        *((node[tank], f"{tank}/level", LEVEL_M) for tank in mains.tanks),
+    ]
+    rain = [sensor.id for sensor in city.sensors if sensor.quantity == "rain"]
+    return Sights(
+        mains,
+        tuple((one, column[sensor], way) for one, sensor, way in flows),
+        tuple((one, column[sensor], noise) for one, sensor, noise in heads if sensor in column),
+        tuple((node[tank], column[f"{tank}/level"], litres(city, tank) / 60) for tank in mains.tanks),
+        tuple(
+            tuple(column[sensor] for sensor in drain_sensors(city, junction)) for junction in mains.junctions
+        ),
+        tuple(column[sensor] for sensor in rain),
+        tuple(junction in city.sensors_of for junction in mains.junctions),
+        tuple(tuple(place[other] for other in near[junction]) for junction in mains.junctions),
+        _names(city, mains),
+    )
+
+
+def sights_sensors(city: City, mains: Mains) -> Iterator[str]:
+    """Sensors that are looked at beside those of the balance."""
+    for junction in mains.junctions:
+        yield from drain_sensors(city, junction)
+    yield from (sensor.id for sensor in city.sensors if sensor.quantity == "rain")
+
+
+def _names(city: City, mains: Mains) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Pressure zones that serve the part, the largest first; else its tank, or a junction with a sensor."""
+    inside = frozenset(mains.junctions)
+    served = {
+        asset.id: inside
+        & {link.target for link in city.links_from.get(asset.id, ()) if link.relation is Relation.SERVES}
+        for asset in city.assets
+        if asset.kind == "pressure_zone"
+    }
+    if found := sorted((-len(junctions), name) for name, junctions in served.items() if junctions):
+        return tuple((name, served[name]) for _, name in found)
+    measured = [junction for junction in mains.junctions if f"{junction}/pressure" in city.sensor_by_id]
+    return (((*mains.tanks, *measured, *mains.junctions)[0], inside),)
+
+
+def drain_sensors(city: City, junction: str) -> Iterator[str]:
+    """Sensors that water from a broken main passes, from the inlets near it down the drains."""
+    links = city.links_from
+    here = [link.target for link in links.get(junction, ()) if link.relation is Relation.NEAR]
+    seen = set(here)
+    while here:
+        asset = here.pop(0)
+        for sensor in city.sensors_of.get(asset, ()):
+            if sensor.quantity == "depth":
+                yield sensor.id
+        for link in links.get(asset, ()):
+            if link.relation is Relation.DRAINS_TO and link.target not in seen:
+                seen.add(link.target)
+                here.append(link.target)
+
+
+def places(seen: Sights, before: Stretch, after: Stretch, drawn: float, weather: Row) -> Places:
+    """The junctions where so much is likely drawn. ``weather`` are the rows of the last hours."""
+    likely = by_heads(seen, before, after, drawn) + by_drains(seen, before.rows, after.rows, drawn, weather)
+    share = np.exp(likely - likely.max())
+    hidden = np.where(seen.measured, 0.0, share)
+    begun = share + [sum(hidden[other] for other in near) for near in seen.near]
+    begun /= begun.max()
+    order = sorted(range(len(begun)), key=lambda index: (-begun[index], seen.mains.junctions[index]))
+    told = [(seen.mains.junctions[index], round(float(begun[index]), 3)) for index in order[:MOST]]
+    return tuple((junction, share) for junction, share in told if share >= LEAST)
+
+
+def by_heads(seen: Sights, before: Stretch, after: Stretch, drawn: float) -> Row:
+    """By junction: the log likelihood of how heads changed; all alike where too little is known."""
+    changes = [
+        (node, *_change(before.rows[:, column], after.rows[:, column], noise))
+        for node, column, noise in seen.heads
+    ]
+    known = [(node, change, noise) for node, change, noise in changes if np.isfinite(change)]
+    meters = [column for _, column, _ in seen.flows]
+    if len(known) < 2 or not all(_is_known(stretch.rows[:, meters]) for stretch in (before, after)):
+        return np.zeros(len(seen.mains.junctions))
+    nodes = [node for node, _, _ in known]
+    change, noise = (np.array(column) for column in zip(*((c, n) for _, c, n in known), strict=True))
+    then = seen.mains.heads(_inflows(seen, before, 0.0)[None])[0, nodes]
+    tried = [_fit(_heads(seen, after, size * drawn)[:, nodes] - then, change, noise) for size in SIZES]
+    found: Row = np.logaddexp.reduce(tried)
+    return found
+
+
+def _is_known(rows: Row) -> bool:
+    """Whether every column has a value."""
+    return bool(np.isfinite(rows).any(axis=0).all())
+
+
+def _change(before: Row, after: Row, noise: float) -> tuple[float, float]:
+    """How much a sensor's middle value changed, and the noise of that."""
+    before, after = before[np.isfinite(before)], after[np.isfinite(after)]
+    if not len(before) or not len(after):
+        return np.nan, noise
+    return float(np.median(after) - np.median(before)), 1.25 * noise * (
+        1 / len(before) + 1 / len(after)
+    ) ** 0.5
+
+
+def _fit(computed: Row, seen: Row, noise: Row) -> Row:
+    """Log likelihoods of what was seen, for each row computed; a change common to all sensors is free."""
+    middle = np.median(computed, axis=1, keepdims=True)
+    spread = np.sqrt(noise**2 + MODEL_M**2 + (MODEL_SHARE * (computed - middle)) ** 2)
+    weight = 1 / spread**2
+    rest = seen - computed
+    rest -= (rest * weight).sum(axis=1, keepdims=True) / weight.sum(axis=1, keepdims=True)
+    found: Row = -np.log(spread).sum(axis=1) - (rest**2 * weight).sum(axis=1) / 2
+    return found
+
+
+def _inflows(seen: Sights, stretch: Stretch, drawn: float) -> Row:
+    """What flows in at each node but for the draw, which nobody gives yet: meters, tanks, customers."""
+    found = np.zeros(len(seen.mains.nodes))
+    for node, column, way in seen.flows:
+        found[node] += way * np.nanmean(stretch.rows[:, column])
+    junctions = _junctions(seen)
+    taken = stretch.taken
+    if len(seen.stores) != 1:  # one tank gives what meters leave open; of more, each is read by its slope
+        for node, column, per_slope in seen.stores:
+            found[node] -= per_slope * _slope(stretch.rows[:, column])
+        taken = found.sum()
+    found[junctions] -= (taken - drawn) / len(junctions)
+    if len(seen.stores) == 1:
+        found[seen.stores[0][0]] += drawn - found.sum()
+    return found
+
+
+def _slope(values: Row) -> float:
+    """Change a minute."""
+    known = np.flatnonzero(np.isfinite(values))
+    return float(np.polyfit(known, values[known], 1)[0]) if len(known) > 2 else 0.0
+
+
+def _heads(seen: Sights, stretch: Stretch, drawn: float) -> Row:
+    """Heads with the draw at each junction in turn: a row a junction."""
+    inflows, junctions = _inflows(seen, stretch, drawn), _junctions(seen)
+    if len(seen.mains.nodes) > WHOLE_MAX:
+        inflows[junctions] -= drawn / len(junctions)
+        by_draw = seen.mains.responses(inflows)[:, junctions].T
+        about: Row = seen.mains.heads(inflows[None]) - drawn * (by_draw - by_draw.mean(axis=0))
+        return about
+    tried = np.repeat(inflows[None], len(junctions), axis=0)
+    tried[np.arange(len(junctions)), junctions] -= drawn
+    return seen.mains.heads(tried)
+
+
+def _junctions(seen: Sights) -> list[int]:
+    node = {name: index for index, name in enumerate(seen.mains.nodes)}
+    return [node[junction] for junction in seen.mains.junctions]
+
+
+def by_drains(seen: Sights, before: Row, after: Row, drawn: float, weather: Row) -> Row:
+    """By junction: the log likelihood of which drains rose; nothing is said while or after it rained."""
+    found = np.zeros(len(seen.drains))
+    risen = rising(seen, before, after, weather)
+    for index, passed in enumerate(seen.drains):
+        known = [column for column in passed if column in risen]
+        if any(risen[column] for column in risen.keys() - set(passed)):
+            found[index] += np.log(STRANGE)
+        if known and not risen[known[0]]:
+            found[index] += np.log(MISSED if drawn > LORRY_LPS else TAKEN_AWAY)
+    return found
+
+
+def rising(seen: Sights, before: Row, after: Row, weather: Row) -> dict[int, bool]:
+    """By drain sensor (column): whether it rose. None of them where it rained, or nobody measures rain."""
+    if not seen.rain or np.nanmax(np.append(weather[:, list(seen.rain)], 0.0)) > 0:
+        return {}
+    found = {}
+    for column in sorted({column for passed in seen.drains for column in passed}):
+        change, noise = _change(before[:, column], after[:, column], DRAIN_M)
+        if np.isfinite(change):
+            found[column] = change > max(RISE_M, 4 * noise)
+    return found

@@ -1,0 +1,398 @@
+"""Pressure zones that take more water than they should: bursts, thefts and leaks that no limits show.
+
+In:  flows of works and pumps, levels of tanks, pressures, depths of drains, rain: minute by minute.
+Out: signs ``excess_draw`` (sudden) and ``growing_draw`` (slow) of a zone, with the junctions where it may be.
+
+A zone's demand is held against what it was before, grown as the other zones' demand grew. The formulas and
+numbers stand in docs/signs.md.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.city import City
+from schemas.times import MINUTE
+from streams.balances import (
+    BLOCK,
+    IDLE_LPS,
+    LOOK_BACK,
+    Block,
+    Ends,
+    Record,
+    Span,
+    Zone,
+    balance_sensors,
+    demand,
+    ends,
+    is_calm,
+    is_metered,
+    means,
+    middle,
+    number,
+    zone_of,
+)
+from streams.groups import Past, Places, Sign, Watcher
+from streams.hydraulics import Mains, Row, parts
+from streams.places import Sights, Stretch, places, rising, sights, sights_sensors
+
+Indices = NDArray[np.intp]
+
+KEPT = 44
+"""Blocks that are remembered."""
+SMALL_LPS, SMALL_GROWN_LPS = 9.5, 10.0
+"""Less is no sign: flushing a main takes some 8 L/s (assumed)."""
+UNEVEN = 0.05
+"""How far demand strays from the other zones' within half an hour, as a share; assumed."""
+STRAYS, STRAYS_WEIGHT, STRAYS_MAX = 0.08, 8, 0.15
+"""The same within an hour, until a zone has shown its own; worth so many looks; one counts at most."""
+SIGMAS = 4.0
+BASE = 6
+"""Blocks before, that a sudden draw is held against."""
+SPANS = (12, 24, 36)
+"""Blocks over which a draw may grow."""
+ENDS = 4
+"""Blocks at either end of such a span that are averaged."""
+WITH_DRAINS = 0.6
+"""A drain that rises in dry weather lowers the limit to this share of it; assumed."""
+PASSED_ON = 0.4
+"""Where a zone beside falls by this share of the rise, the water only goes another way; assumed."""
+STARVES = 0.3
+"""A zone that takes less than this of what it should is dry, or a level lies; assumed."""
+QUICK, NOISY_LPS, SLOW = 3, 2.0, 5
+"""Blocks after which a sudden draw is told: one less without a tank, more where tanks make more noise."""
+LATELY, ALIKE, AWAY = 20, 120, 45
+"""Minutes: the length of a stretch; how far back one with the same pumps is sought; what is kept clear."""
+FEW = 4
+"""Minutes that make a stretch."""
+LASTS = 12 * 60 * MINUTE
+"""After this a sign ends, whatever became of it; assumed."""
+LOOKS = (2, 4, 8, 14, 20, 26)
+"""Blocks after the first, at which its places are looked for again."""
+
+
+class Open(NamedTuple):
+    """A sign that stands, and what its size is reckoned from."""
+
+    asset: str
+    condition: str
+    onset: int
+    found: int
+    base: tuple[float | None, ...]
+    """What each zone took before."""
+    size: float
+    places: Places
+    cleared: int | None = None
+
+    def sign(self) -> Sign:
+        """What is told of it."""
+        return Sign(self.asset, self.condition, self.onset, self.cleared, self.places)
+
+
+class State(NamedTuple):
+    """What is remembered from block to block."""
+
+    ends: tuple[Ends, ...]
+    blocks: tuple[Block, ...]
+    open: tuple[Open | None, ...]
+    strays: tuple[tuple[int, float], ...]
+    """By zone: how often its demand was held against the others', and the sum of squares."""
+
+
+class Step(NamedTuple):
+    """How a zone's last blocks differ from those before."""
+
+    then: Span
+    now: Span
+    risen: float
+    """Beyond the higher of what was expected; 0 where it doesn't last."""
+    fallen: float
+    """Below the lower of what was expected."""
+    limit: float
+    high: int
+    """The first block that is nearer to what is taken than to what was expected."""
+
+
+class ZoneWatch:
+    """Watches all zones of a city's water network, each against the others."""
+
+    minutes = 240
+
+    def __init__(self, city: City) -> None:
+        mains = [part for part in parts(city) if is_metered(city, part)]
+        self.sensors = tuple(
+            sorted(
+                {
+                    sensor
+                    for part in mains
+                    for sensor in (*balance_sensors(city, part), *sights_sensors(city, part))
+                }
+            )
+        )
+        column = {sensor: index for index, sensor in enumerate(self.sensors)}
+        self._zones = tuple(zone_of(city, part, _beside(mains, part), column) for part in mains)
+        self._sights = [sights(city, part, column) for part in mains]
+
+    def begin(self) -> Any:
+        """Nothing known."""
+        count = len(self._zones)
+        return tuple(State(((None, None),) * count, (), (None,) * count, ((0, 0.0),) * count))
+
+    def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
+        """A block at a time; between blocks all stands as it stood."""
+        before, blocks, opened, strays = state
+        known = State(before, blocks, tuple(Open(*one) if one else None for one in opened), strays)
+        if at // MINUTE % BLOCK == 0:
+            rows = past.window(at, LOOK_BACK)
+            if len(rows) == LOOK_BACK:
+                after, judged = _Look(self._zones, self._sights, known, past, at).over(rows)
+                return tuple(after), tuple(one.sign() for one in judged if one)
+        return state, tuple(one.sign() for one in known.open if one)
+
+
+def zone_watchers(city: City) -> list[Watcher]:
+    """One for the whole city, if any part of its water network is metered."""
+    watch = ZoneWatch(city)
+    return [watch] if watch.sensors else []
+
+
+class _Look:
+    """One look at all zones, after a block."""
+
+    def __init__(
+        self, zones: tuple[Zone, ...], seen: list[Sights], state: State, past: Past, at: int
+    ) -> None:
+        self._zones, self._sights, self._state, self._past, self._at = zones, seen, state, past, at
+
+    def over(self, rows: Row) -> tuple[State, list[Open | None]]:
+        """The state after it, and every zone's sign, those that end in it too."""
+        state, of = self._state, means(rows)
+        after = tuple(ends(its, of) for its in self._zones)
+        block = tuple(
+            (
+                None if (taken := demand(its, *both)) is None else number(taken),
+                is_calm(its, of, rows[-BLOCK - 1 : -1, list(its.pressures)]),
+                one is None,
+            )
+            for its, one, *both in zip(self._zones, state.open, state.ends, after, strict=True)
+        )
+        blocks = (*state.blocks, block)[-KEPT:]
+        self._record = Record(blocks, self._zones)
+        if starving := {zone for zone in range(len(block)) if self._starves(zone)}:
+            block = tuple(
+                (taken, ok and z not in starving, fair) for z, (taken, ok, fair) in enumerate(block)
+            )
+            blocks = (*blocks[:-1], block)
+            self._record = Record(blocks, self._zones)
+        judged = [self._judge(zone, one) for zone, one in enumerate(state.open)]
+        for zone, one in enumerate(judged):
+            if one and one.found == self._at:
+                blocks = _unfair(blocks, zone, self._ago(one.onset))
+        left = tuple(one if one and one.cleared is None else None for one in judged)
+        strays = tuple(self._strayed(zone, *so_far) for zone, so_far in enumerate(state.strays))
+        return State(after, blocks, left, strays), judged
+
+    def _ago(self, at: int) -> int:
+        """How many blocks."""
+        return (self._at - at) // (BLOCK * MINUTE)
+
+    def _starves(self, zone: int) -> bool:
+        """Whether a zone takes far less than an hour ago, others don't: a level lies, or it is dry."""
+        record = self._record
+        then, now = (record.now - SPANS[0] - ENDS, record.now - ENDS), (record.now - QUICK, record.now)
+        before = record.mean(zone, then, "base")
+        if not record.mean(zone, now) < STARVES * before:
+            return False
+        grown = record.grown(zone, then, now)
+        return record.mean(zone, now) < STARVES * before * min(1.0 if grown is None else grown, 1.0)
+
+    def _judge(self, zone: int, one: Open | None) -> Open | None:
+        if one is None:
+            return self._sudden(zone) or self._growing(zone)
+        step, age = self._step(zone, "known"), self._ago(one.found)
+        if step and age > QUICK and step.fallen > max(one.size / 2, step.limit * 0.75):
+            return one._replace(cleared=self._at - (step.now[1] - step.now[0]) * BLOCK * MINUTE)
+        if self._at - one.found >= LASTS:
+            return one._replace(cleared=self._at)
+        return self._again(zone, one) if age in LOOKS else one
+
+    # --- sudden -----------------------------------------------------------------------------------------
+
+    def _step(self, zone: int, kind: str) -> Step | None:
+        """The last blocks against those before, as the others grew, and as it went itself."""
+        record, its = self._record, self._zones[zone]
+        quick = QUICK - 1 if not its.tanks else QUICK if its.noise / QUICK < NOISY_LPS else SLOW
+        now = record.now - quick, record.now
+        then = now[0] - 1 - BASE, now[0] - 1
+        before, taken = record.mean(zone, then, kind), record.mean(zone, now)
+        if math.isnan(before + taken) or np.isnan(record.demand[slice(*now), zone]).any():
+            return None
+        grown = record.grown(zone, then, now)
+        trend = before + record.slope(zone, then) * (sum(now) - sum(then)) / 2
+        expected = [before * grown] if grown is not None else []
+        if not expected or abs(trend - before) < before / 2 + IDLE_LPS:
+            expected.append(trend)
+        most = max(expected)
+        spread = math.hypot(2**0.5 * its.noise / quick, UNEVEN * max(before, most))
+        half = max(quick // 2, 1)
+        least = min(record.mean(zone, (now[0], now[0] + half)), record.mean(zone, (now[1] - half, now[1])))
+        high = record.demand[now[0] - 1 : now[1], zone] > (most + taken) / 2
+        return Step(
+            then,
+            now,
+            taken - most if least - most > (taken - most) / 2 else 0.0,
+            min(expected) - taken,
+            max(SMALL_LPS, SIGMAS * spread),
+            now[0] - 1 + int(high.argmax()),
+        )
+
+    def _sudden(self, zone: int) -> Open | None:
+        step = self._step(zone, "base")
+        if step is None or step.risen < step.limit or self._passed_on(zone, step.then, step.now, step.risen):
+            return None
+        onset = self._at - (self._record.now - step.high) * BLOCK * MINUTE
+        return self._found(zone, "excess_draw", onset, step.then, step.risen)
+
+    def _passed_on(self, zone: int, then: Span, now: Span, risen: float) -> bool:
+        """Whether a zone behind a pump takes so much less at the same time: water then goes another way."""
+        mean = self._record.mean
+        return any(
+            not mean(other, then, "base") - mean(other, now) < PASSED_ON * risen
+            for other in self._zones[zone].beside
+        )
+
+    # --- slow -------------------------------------------------------------------------------------------
+
+    def _excess(self, zone: int, then: Span, ago: int) -> tuple[float, float] | None:
+        """So many blocks ago: what was taken beyond what was expected, and what was expected."""
+        record = self._record
+        now = record.now - ago - ENDS, record.now - ago
+        before, taken, grown = (
+            record.mean(zone, then, "base"),
+            record.mean(zone, now),
+            record.grown(zone, then, now),
+        )
+        if grown is None or math.isnan(before + taken):
+            return None
+        return taken - before * grown, before * grown
+
+    def _strayed(self, zone: int, count: int, squares: float) -> tuple[int, float]:
+        """Twice an hour: how far a zone's demand went from the others' in an hour."""
+        first = self._record.now - SPANS[0] - ENDS
+        if self._at // MINUTE % (SPANS[0] * BLOCK // 2) or self._state.open[zone]:
+            return count, squares
+        over = self._excess(zone, (first, first + ENDS), 0)
+        if over is None or over[1] <= 0:
+            return count, squares
+        return count + 1, round(squares + min(abs(over[0] / over[1]), STRAYS_MAX) ** 2, 6)
+
+    def _growing(self, zone: int) -> Open | None:
+        count, squares = self._state.strays[zone]
+        strays = ((STRAYS_WEIGHT * STRAYS**2 + squares) / (STRAYS_WEIGHT + count)) ** 0.5
+        noise = 2**0.5 * self._zones[zone].noise / ENDS
+        for span in SPANS:
+            then = self._record.now - span - ENDS, self._record.now - span
+            over = self._excess(zone, then, 0)
+            if over is None:
+                continue
+            excess, expected = over
+            limit = max(SMALL_GROWN_LPS, SIGMAS * math.hypot(noise, strays * span / SPANS[0] * expected))
+            if excess < limit * WITH_DRAINS:
+                continue
+            lately, halfway = self._excess(zone, then, ENDS), self._excess(zone, then, span // 2)
+            if lately is None or halfway is None or not _grows(excess, lately[0], halfway[0]):
+                continue
+            if self._passed_on(zone, then, (self._record.now - ENDS, self._record.now), excess):
+                continue
+            ago = excess / (excess - halfway[0]) * span / 2 + ENDS / 2
+            onset = self._at - round(min(max(ago, ENDS), span)) * BLOCK * MINUTE
+            if excess < limit and not self._is_wet(zone, onset):
+                continue
+            return self._found(zone, "growing_draw", onset, then, excess)
+        return None
+
+    def _is_wet(self, zone: int, onset: int) -> bool:
+        """Whether a drain rose since, which water from this zone may reach."""
+        rows = self._past.window(self._at, ZoneWatch.minutes)
+        begun = max(len(rows) - 1 - (self._at - onset) // MINUTE, AWAY)
+        risen = rising(self._sights[zone], rows[begun - AWAY : begun], rows[-LATELY:], rows)
+        return any(risen.values())
+
+    # --- where ------------------------------------------------------------------------------------------
+
+    def _found(self, zone: int, condition: str, onset: int, then: Span, size: float) -> Open:
+        base = tuple(number(self._record.mean(other, then, "base")) for other in range(len(self._zones)))
+        one = Open("", condition, onset, self._at, base, round(size, 2), ())
+        told = self._places(zone, one)
+        return one._replace(asset=self._sights[zone].called(told), places=told)
+
+    def _again(self, zone: int, one: Open) -> Open:
+        """Size and places again, with what has come in since."""
+        now = self._record.now - ENDS, self._record.now
+        others = [
+            (self._record.mean(other, now, "fair") / base, base)
+            for other, base in enumerate(one.base)
+            if other != zone and base and base > IDLE_LPS
+        ]
+        grown = middle([pair for pair in others if pair[0] > 0])
+        base, taken = one.base[zone], self._record.mean(zone, now)
+        if base and grown and taken - base * grown > one.size / 2:
+            one = one._replace(size=round(taken - base * grown, 2))
+        return one._replace(places=self._places(zone, one))
+
+    def _places(self, zone: int, one: Open) -> Places:
+        rows = self._past.window(self._at, ZoneWatch.minutes)
+        begun = len(rows) - 1 - (self._at - one.onset) // MINUTE
+        before, after = _stretches(self._zones[zone], rows, begun, slow=one.condition == "growing_draw")
+        now = self._record.now
+        taken = self._record.mean(zone, (now - max(min(len(after) // BLOCK, ENDS), 1), now))
+        base = one.base[zone]
+        if len(before) < FEW or len(after) < FEW or base is None or math.isnan(taken):
+            return one.places
+        return places(
+            self._sights[zone], Stretch(rows[before], base), Stretch(rows[after], taken), one.size, rows
+        )
+
+
+def _grows(excess: float, lately: float, halfway: float) -> bool:
+    """Whether an excess came little by little: halfway some was there, lately most."""
+    return 0.15 * excess < halfway < 0.85 * excess and 0.45 * excess < lately < 1.1 * excess
+
+
+def _unfair(blocks: tuple[Block, ...], zone: int, ago: int) -> tuple[Block, ...]:
+    """The last blocks of a zone marked: a sign stood."""
+    since = len(blocks) - ago - 1
+    return tuple(
+        tuple(
+            (taken, calm, fair and not (other == zone and number >= since))
+            for other, (taken, calm, fair) in enumerate(block)
+        )
+        for number, block in enumerate(blocks)
+    )
+
+
+def _stretches(zone: Zone, rows: Row, begun: int, *, slow: bool) -> tuple[Indices, Indices]:
+    """Rows before and after that are alike: the same pumps run in both, if there are such."""
+    gap = 0 if slow else 3
+    until = max(begun - gap, 0)
+    after = np.arange(len(rows) - LATELY if slow else begun + gap + 1, len(rows))[-2 * LATELY :]
+    before = np.arange(max(until - LATELY, 0), until)
+    if len(zone.tanks) > 1 or not len(after):  # slopes of levels want minutes in a row
+        return before, after
+    runs = rows[:, [column for column, _ in zone.meters]] > IDLE_LPS
+    alike = (runs == (np.median(runs[after], axis=0) > 0.5)).all(axis=1)
+    earlier = np.flatnonzero(alike[:until])
+    earlier = earlier[earlier >= until - ALIKE][-LATELY:]
+    kept = after[alike[after]]
+    return (earlier if len(earlier) >= FEW else before), (kept if len(kept) >= FEW else after)
+
+
+def _beside(mains: list[Mains], part: Mains) -> tuple[int, ...]:
+    pumps = {*part.into, *part.out_of}
+    return tuple(
+        index
+        for index, other in enumerate(mains)
+        if other is not part and pumps & {*other.into, *other.out_of}
+    )
