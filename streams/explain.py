@@ -33,6 +33,8 @@ QUIET_STRENGTH_MIN = 0.5
 """Effects weaker than this are no evidence when they stay away."""
 HIDDEN_MAX = 40
 """Hidden nodes that one search looks at: those that may gain most."""
+ONSETS = 8
+"""Onsets that a hidden node is tried with: those that the earliest of its effects would give it."""
 FIRST = 30 * MINUTE
 """Whoever began it, did so at most so long after the first episode; the rest is margin of onsets."""
 CANDIDATES = 12
@@ -95,7 +97,7 @@ class Explainer:
         self._network = network
         self._known: dict[tuple[object, ...], tuple[list[Explanation], int | None]] = {}
         """By what is in a part: what was found, and when time alone makes it old."""
-        self._touched: dict[Node, frozenset[Node]] = {}
+        self._touched: dict[Node, tuple[frozenset[Node], frozenset[Node]]] = {}
 
     def explain(self, found: Sequence[Episode], now: int, changed: Iterable[Node] = ()) -> Explained:
         """The most probable explanations of all episodes, as seen at stream time ``now``.
@@ -132,26 +134,40 @@ class Explainer:
                 index = head[index]
             return index
 
-        first: dict[Node, int] = {}
+        at: dict[Node, int] = {}
         for index, episode in enumerate(found):
-            for node in self._touches(episode):
-                head[top(index)] = top(first.setdefault(node, index))
+            head[top(index)] = top(at.setdefault(episode.node, index))
+        shared: dict[Node, int] = {}
+        for index, episode in enumerate(found):
+            seen, unseen = self._touches(episode)
+            for node in seen:
+                if node in at:
+                    head[top(index)] = top(at[node])
+            for node in unseen:
+                head[top(index)] = top(shared.setdefault(node, index))
         parts: dict[int, list[Episode]] = defaultdict(list)
         for index, episode in enumerate(found):
             parts[top(index)].append(episode)
         return list(parts.values())
 
-    def _touches(self, episode: Episode) -> frozenset[Node]:
+    def _touches(self, episode: Episode) -> tuple[frozenset[Node], frozenset[Node]]:
+        """What can have brought an episode: nodes that it is charged to if they were seen, and hidden ones."""
         node = episode.node
         if node not in self._touched:
-            cone = self._network.causes_of(node)
-            self._touched[node] = frozenset({node, *(far for far, _ in cone)})
+            seen = frozenset(far for far, _ in self._network.causes_of(node))
+            self._touched[node] = seen, frozenset(self._network.hidden_causes_of(node))
         if not episode.places:
             return self._touched[node]
-        return self._touched[node] | _pointed(self._network, episode).keys()
+        seen, unseen = self._touched[node]
+        pointed = _pointed(self._network, episode).keys()
+        return seen | pointed, unseen | {far for far in pointed if self._network.hidden_root(far)}
 
     def _concerns(self, part: list[Episode], stale: set[Node]) -> bool:
-        return any(not stale.isdisjoint(self._touches(episode)) for episode in part)
+        return any(
+            not stale.isdisjoint(nodes)
+            for episode in part
+            for nodes in ({episode.node}, *self._touches(episode))
+        )
 
 
 def _key(episode: Episode) -> tuple[object, ...]:
@@ -273,20 +289,19 @@ class _Part:
         """Nodes that may hold unseen and explain something, each from the onset that suits it best."""
         reached: dict[Node, dict[int, Way]] = defaultdict(dict)
         for index, episode in enumerate(self.found):
-            for (node, after_end), way in self.network.causes_of(episode.node).items():
-                if not after_end:
-                    reached[node].setdefault(index, way)
+            for node, way in self.network.hidden_causes_of(episode.node).items():
+                reached[node][index] = way
         for node, ways in self.pointed.items():
-            for index, way in ways.items():
-                reached[node].setdefault(index, way)
+            if self.network.hidden_root(node):
+                reached[node] |= ways
         bare = best(self._case(range(len(self.found)), ()))
         paid = [self._paid(index, cause) for index, cause in bare.charged.items()]
         ranked: list[tuple[float, Node, _Unseen]] = []
         for node, ways in reached.items():
-            if node in self.at or not self.network.hidden_root(node) or self.network.watched(node):
+            if node in self.at:
                 continue
-            sinces = {self.found[index].onset - way.lag_min for index, way in ways.items()}
-            variants = [self._hidden(node, since, ways) for since in sorted(sinces)]
+            sinces = sorted({self.found[index].onset - way.lag_min for index, way in ways.items()})
+            variants = [self._hidden(node, since, ways) for since in sinces[:ONSETS]]
             gains = [self._gain(variant, paid) for variant in variants]
             gain = max(gains)
             ranked.append((gain, node, variants[gains.index(gain)]))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from schemas.city import LEVELS, City
 from schemas.times import SECOND
 from schemas.vocabulary import Vocabulary
-from streams.causes import AGAINST, SELF, Causes, Rule
+from streams.causes import AGAINST, SELF, Causes, Prior, Rule
 
 STRENGTH_MIN = 0.03
 """Ways weaker than this explain nothing."""
@@ -85,6 +85,8 @@ class Network:
         self._causes: dict[Node, Cone] = {}
         self._effects: dict[Node, Cone] = {}
         self._hopes: dict[Node, Cone] = {}
+        self._unseen: dict[Node, dict[Node, Way]] = {}
+        self._priors: dict[tuple[str, str], Prior] = {}
         self._met: dict[str, set[Node]] = defaultdict(set)
         """Nodes whose cones met a node that this sensor watches: they lead further when it is blind."""
 
@@ -102,15 +104,31 @@ class Network:
         for node in changed:
             self._causes.pop(node, None)
             self._effects.pop(node, None)
+            self._unseen.pop(node, None)
         return changed
 
     def prior(self, node: Node) -> float:
         """Probability that this begins by itself."""
-        return self.causes.prior(self.kind(node.asset), node.condition).prior
+        return self._prior(node).prior
+
+    def _prior(self, node: Node) -> Prior:
+        key = self.kind(node.asset), node.condition
+        if key not in self._priors:
+            self._priors[key] = self.causes.prior(*key)
+        return self._priors[key]
 
     def hidden_root(self, node: Node) -> bool:
-        """Whether this may be a root though no sensor shows it."""
-        return self.causes.prior(self.kind(node.asset), node.condition).hidden
+        """Whether this may be a root now though no sensor shows it."""
+        return self._prior(node).hidden and not self.watched(node)
+
+    def hidden_causes_of(self, node: Node) -> dict[Node, Way]:
+        """What can have brought this that may be a root unseen."""
+        if node not in self._unseen:
+            cone = self.causes_of(node)
+            self._unseen[node] = {
+                far: way for (far, ended), way in cone.items() if not ended and self.hidden_root(far)
+            }
+        return self._unseen[node]
 
     def kind(self, asset: str) -> str:
         """The asset's kind."""
