@@ -531,7 +531,7 @@ def drain_watchers(city: City) -> list[DrainWatch]:
     groups: dict[tuple[str, ...], list[Reach]] = {}
     gauges = {sensor.asset: sensor for sensor in city.sensors if sensor.quantity == "rain"}
     for reach in reaches(city, "storm_manhole").values():
-        groups.setdefault(_rained_by(city, reach.end or reach.asset, gauges), []).append(reach)
+        groups.setdefault(rained_by(city, reach.end or reach.asset, gauges), []).append(reach)
     watched = []
     for rained, found in groups.items():
         if not rained:
@@ -544,7 +544,7 @@ def drain_watchers(city: City) -> list[DrainWatch]:
     return watched
 
 
-def _rained_by(city: City, end: str, gauges: Iterable[str]) -> tuple[str, ...]:
+def rained_by(city: City, end: str, gauges: Iterable[str]) -> tuple[str, ...]:
     """The catchments with a gauge whose rain passes an asset; all of the city where none is linked."""
     over = {end, *upstream(city, end)}
     linked = {

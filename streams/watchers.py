@@ -7,9 +7,10 @@ from schemas.city import City
 from streams.drains import drain_watchers
 from streams.groups import Watcher
 from streams.rain import rain_watchers
+from streams.sewers import sewer_watchers
 from streams.zones import zone_watchers
 
 
 def watchers(city: City) -> list[Watcher]:
     """What looks at several sensors of the city together."""
-    return [*rain_watchers(city), *drain_watchers(city), *zone_watchers(city)]
+    return [*rain_watchers(city), *drain_watchers(city), *sewer_watchers(city), *zone_watchers(city)]
