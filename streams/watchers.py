@@ -6,6 +6,7 @@ In: a city model. Out: watchers, always in the same order.
 from schemas.city import City
 from streams.drains import drain_watchers
 from streams.groups import Watcher
+from streams.levels import level_watchers
 from streams.rain import rain_watchers
 from streams.sewers import sewer_watchers
 from streams.zones import zone_watchers
@@ -13,4 +14,10 @@ from streams.zones import zone_watchers
 
 def watchers(city: City) -> list[Watcher]:
     """What looks at several sensors of the city together."""
-    return [*rain_watchers(city), *drain_watchers(city), *sewer_watchers(city), *zone_watchers(city)]
+    return [
+        *rain_watchers(city),
+        *drain_watchers(city),
+        *sewer_watchers(city),
+        *zone_watchers(city),
+        *level_watchers(city),
+    ]

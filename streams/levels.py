@@ -1,0 +1,562 @@
+"""What a level and the pumps that fill or empty its tank say of each other.
+
+In:  the level of a tank, wet well or sump; of each pump that acts on it whether it runs, its flow and its
+     voltage; the voltage where it empties into, and pressures before it, as far as they are measured.
+Out: signs. ``lying``: the level stands still or leaps as no water does, and its pump believes it.
+     ``cut_off``: nothing passes the valve between a tank and its zone. ``stopped``: a pump stands by its own
+     fault: its level asks for it, and it has power and water.
+
+A pump is a second witness of its level: its control starts and stops it at two levels, which are learnt.
+docs/signs.md gives the reasoning.
+"""
+
+from collections.abc import Iterator
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.city import City
+from schemas.times import MINUTE
+from streams.groups import Past, Sign
+from streams.plumbing import Pump, around, pump_of, pumps_of, valves_at
+
+STRIDE = 3
+"""Minutes between two looks."""
+LOOKS_BACK = 120
+LIVE_PU = 0.85
+"""A motor's contactor closes and holds from here on (IEC 60947-4-1)."""
+DRY_M = 8.0
+"""Pressure before a pump below which it may have stopped itself for want of water; assumed."""
+SETTLED = 2
+"""Minutes after which a start or stop is looked at, when the readings around it have come."""
+ALIKE = 8
+"""Equal readings in a row that make a level frozen, where neighbours are seldom equal."""
+SPREAD = 5.0
+"""Standard deviations of a reading that noise hardly ever makes."""
+REPEATS = 4
+"""Equal readings in a row that are no chance."""
+PRESSED_M, LEAPT_M = 2.0, 6.0
+"""Metres by which pressures leave their range of two hours as a valve shuts; by the second, that is enough
+beside a level that stands still. Assumed: ordinary swings between a pump's run and rest are 3 to 5 m."""
+STILL = 12
+"""Minutes for which a level stands, before that means something without a leap."""
+LEARNT_MAX = 4
+"""Starts, stops and slopes that are kept."""
+BLUR = 0.2
+"""Part of the way between a pump's two levels by which they are known at best."""
+EDGE = 0.115
+"""Part of a level's limits that is margin: the usual range and 15 % of it on both sides."""
+SLOWER, PATIENCE = 1.5, 5
+"""A level may take this many times what its slowest way took, and so many minutes, before it is a lie."""
+PATIENCE_MAX = 90
+"""Minutes for which a pump may go on under a frozen level, however slow its level was; assumed."""
+NO_FLOW = 0.12
+"""Part of a pump's flow that is none."""
+ALWAYS, ALWAYS_MIN = 0.95, 20
+"""Part of the time that a pump runs, and minutes that it was seen to, before its standing is a sign."""
+FILLED = frozenset({"tank", "wet_well"})
+"""Kinds of assets whose level tells of water in use; an underpass is dry most of the time."""
+
+Row = NDArray[np.float64]
+
+
+class Standing(NamedTuple):
+    """A sign under way, and the level that a lie tells."""
+
+    asset: str
+    condition: str
+    onset: int
+    value: float = 0.0
+
+
+class State(NamedTuple):
+    """What is remembered of a level and its pumps. Levels and slopes: the last few, oldest first."""
+
+    until: int = -1
+    """Starts and stops up to this minute are learnt."""
+    on: int = -1
+    """Whether the pump runs: 1, 0, or -1 for not known."""
+    since: int = -1
+    """When it began to; -1 where it did from the beginning."""
+    tripped: bool = False
+    """Whether it stopped though its level asked it to go on."""
+    starts: tuple[float, ...] = ()
+    stops: tuple[float, ...] = ()
+    repeats: int = -1
+    """Since when the level has been one and the same; -1 where it isn't."""
+    told_truth: int = -1
+    """When a lie ended last, or a level went on that had been one and the same."""
+    ran: tuple[float, ...] = ()
+    """Metres a minute while the pump ran, and while it stood."""
+    stood: tuple[float, ...] = ()
+    standing: tuple[Standing, ...] = ()
+
+
+class View:
+    """The last two hours, as the rules look at them."""
+
+    def __init__(self, rows: Row, at: int, pumps: list[Pump]) -> None:
+        self.at, self.rows = at, rows
+        self.minutes = at - MINUTE * np.arange(len(rows) - 1, -1, -1)
+        self.level = rows[:, 0]
+        self.known = np.flatnonzero(~np.isnan(self.level))
+        """Minutes with a level."""
+        self.on = np.max([_held(pump.runs(rows)) for pump in pumps], axis=0) if pumps else self.level * 0
+        volts = [_held(rows[:, column]) for pump in pumps for column in pump.volts]
+        self.live = (
+            np.min([_smooth(v) for v in volts], axis=0) > LIVE_PU if volts else np.full(len(rows), True)
+        )
+        dry = [_smooth(_held(rows[:, column])) < DRY_M for pump in pumps for column in pump.suction]
+        self.wet = ~np.any(dry, axis=0) if dry else np.full(len(rows), True)
+        flows = [_held(rows[:, pump.flow]) for pump in pumps if pump.flow is not None]
+        self.flow = np.sum(flows, axis=0) if flows and len(flows) == len(pumps) else None
+        values = self.level[self.known]
+        bends = np.abs(np.diff(values, 2)) if len(values) > 12 else np.zeros(1)
+        self.sigma = max(float(np.median(bends)) / 0.6745 / 6**0.5, 1e-4)
+        """Standard deviation of one reading: second differences don't see slopes."""
+
+    def place(self, minute: int) -> int:
+        """The row of a minute."""
+        return len(self.minutes) - 1 - (self.at - minute) // MINUTE
+
+    def slope(self, begin: int, end: int) -> float | None:
+        """Metres a minute between two rows (the second left out); None where too few readings are."""
+        rows = self.known[(self.known >= begin) & (self.known < end)]
+        if len(rows) < 5 or rows[-1] - rows[0] < 5:
+            return None
+        x = rows - rows.mean()
+        return float(x @ self.level[rows] / (x @ x))
+
+    def now(self) -> float:
+        """The level: the median of its last three readings."""
+        return float(np.median(self.level[self.known[-3:]]))
+
+
+def _column(names: list[str], sensor: str) -> int:
+    """The column of a sensor, which gets one if it has none yet."""
+    if sensor not in names:
+        names.append(sensor)
+    return names.index(sensor)
+
+
+def _held(values: Row) -> Row:
+    """Gaps filled with what was known last, the ones at the beginning with what comes first."""
+    known = np.flatnonzero(~np.isnan(values))
+    if not len(known):
+        return values
+    place = np.searchsorted(known, np.arange(len(values)), side="right") - 1
+    return values[known[np.maximum(place, 0)]]
+
+
+def _smooth(values: Row) -> Row:
+    """The median with the minute before and after, so that one bad reading doesn't count."""
+    padded = np.concatenate([values[:1], values, values[-1:]])
+    return np.asarray(np.median(np.array([padded[:-2], padded[1:-1], padded[2:]]), axis=0))
+
+
+class LevelWatch:
+    """Watches one level and its pumps."""
+
+    minutes = LOOKS_BACK
+
+    def __init__(self, city: City, level: str, pumps: list[str], *, fills: bool) -> None:
+        self._asset = level.rsplit("/", 1)[0]
+        self._up = 1.0 if fills else -1.0
+        """Which way the level goes when the pump runs."""
+        names = [level]
+        self._pumps = [pump_of(city, pump, names) for pump in pumps]
+        area = city.asset_by_id[self._asset].properties.get("area_m2")
+        self._area = float(area) if isinstance(area, (int, float)) else None
+        self._limits = city.sensor_by_id[level].limits
+        self._sole = len(pumps) == 1 and self._pumps[0].levels == 1
+        """Whether this level alone starts and stops its pump."""
+        self._used = city.asset_by_id[self._asset].kind in FILLED
+        """Whether water comes or goes at all times, so that a level that stands still is a lie."""
+        volume = city.asset_by_id[self._asset].properties.get("volume_m3")
+        self._zone = (
+            tuple(_column(names, f"{place}/pressure") for place in around(city, self._asset)) if fills else ()
+        )
+        self.sensors = tuple(names)
+        self._full = float(volume) / self._area if isinstance(volume, (int, float)) and self._area else np.inf
+        self._valves = tuple((valve, 1.0) for valve in valves_at(city, self._asset)) if fills else ()
+
+    def begin(self) -> State:
+        """Nothing is known yet."""
+        return State()
+
+    def step(self, state: Any, past: Past, at: int) -> tuple[State, tuple[Sign, ...]]:
+        """Look every few minutes; in between, what stood stands."""
+        known = State(*state)
+        standing = tuple(Standing(*one) for one in known.standing)
+        if at // MINUTE % STRIDE:
+            return known, tuple(self._sign(one) for one in standing)
+        view = View(past.window(at, LOOKS_BACK), at, self._pumps)
+        if len(view.known) < 3 or view.place(at) - view.known[-1] > 2 * STRIDE or np.isnan(view.on[-1]):
+            return known, tuple(self._sign(one) for one in standing)
+        repeats = _repeats_since(known.repeats, view)
+        if known.repeats >= 0 > repeats:
+            known = known._replace(told_truth=at)
+        known = self._learn(known._replace(repeats=repeats), view)
+        found = {(one.asset, one.condition): one for one in self._judge(known, view, standing)}
+        before = {(one.asset, one.condition): one for one in standing}
+        after = tuple({**found, **{key: one for key, one in before.items() if key in found}}.values())
+        ended = tuple(self._sign(one, at) for key, one in before.items() if key not in found)
+        if any(one.condition == "lying" for one in ended):
+            known = known._replace(told_truth=at)
+        return known._replace(standing=after), (*ended, *(self._sign(one) for one in after))
+
+    def _sign(self, one: Standing, cleared: int | None = None) -> Sign:
+        places = self._valves if one.condition == "cut_off" else ()
+        return Sign(one.asset, one.condition, one.onset, cleared, places)
+
+    # --- what is learnt ---------------------------------------------------------------------------
+
+    def _learn(self, state: State, view: View) -> State:
+        """The levels at which the pump started and stopped since the last look, and the slopes between."""
+        first = max(view.place(state.until) + 1, 1) if state.until >= 0 else 1
+        last = len(view.minutes) - SETTLED
+        if state.on < 0:
+            state = state._replace(on=int(view.on[0] > 0.5))
+        for row in range(first, last):
+            on = int(view.on[row] > 0.5)
+            if on != state.on:
+                state = self._turned(state, view, row, on)
+        return state._replace(until=int(view.minutes[last - 1])) if last > 0 else state
+
+    def _turned(self, state: State, view: View, row: int, on: int) -> State:
+        """The pump started or stopped: at which level, and how the level had moved until then."""
+        began = view.place(state.since) if state.since >= 0 else 0
+        slope = view.slope(max(began + 1, 0), row)
+        if slope is not None and not any(
+            one.condition in ("lying", "cut_off") for one in map(_again, state.standing)
+        ):
+            kept = (*(state.ran if state.on else state.stood), slope)[-LEARNT_MAX:]
+            state = state._replace(ran=kept) if state.on else state._replace(stood=kept)
+        state = state._replace(on=on, since=int(view.minutes[row]), tripped=False)
+        around = view.level[max(row - 1, 0) : row + 2]
+        honest = bool(
+            view.live[max(row - 3, 0) : row + 2].all() and view.wet[max(row - 5, 0) : row + 2].all()
+        )
+        if not honest or np.isnan(around).all() or state.repeats >= 0:
+            return state
+        ahead = self._up if not on else -self._up
+        level = float(ahead * np.nanmax(ahead * around))  # the reading that is furthest on the pump's way
+        if on:
+            return state._replace(starts=(*state.starts, level)[-LEARNT_MAX:])
+        stop, blur = self._stop(state)
+        if stop is not None and self._sole and self._up * (stop - level) > blur + SPREAD * view.sigma:
+            return state._replace(tripped=True)
+        return state._replace(stops=(*state.stops, level)[-LEARNT_MAX:])
+
+    def _stop(self, state: State) -> tuple[float | None, float]:
+        """The level at which the pump stops, and how far it is known."""
+        low, high = self._limits.low, self._limits.high
+        if state.stops:
+            start = median(state.starts) if state.starts else None
+            if start is None and low is not None and high is not None:
+                start = low if self._up > 0 else high
+            stop = median(state.stops)
+            return stop, BLUR * abs(stop - start) if start is not None else abs(stop) / 2
+        if low is None or high is None:
+            return None, 0.0
+        return (high - EDGE * (high - low) if self._up > 0 else low + EDGE * (high - low)), BLUR * (
+            high - low
+        )
+
+    def _start(self, state: State) -> tuple[float | None, float]:
+        """The level at which the pump starts, and how far it is known."""
+        if state.starts:
+            start, (stop, _) = median(state.starts), self._stop(state)
+            return start, BLUR * abs(stop - start) if stop is not None else abs(start) / 2
+        if not self._used:  # the usual range of what is nearly always dry tells nothing of its pump
+            return None, 0.0
+        return self._limits.low if self._up > 0 else self._limits.high, 0.0
+
+    # --- what is judged ---------------------------------------------------------------------------
+
+    def _judge(self, state: State, view: View, standing: tuple[Standing, ...]) -> Iterator[Standing]:
+        lie = next((one for one in standing if one.condition == "lying"), None)
+        lie = self._still_lies(lie, view) if lie else self._lie(state, view)
+        if lie:
+            yield lie
+            return
+        shut = next((one for one in standing if one.condition == "cut_off"), None)
+        shut = self._still_shut(shut, view) if shut else self._shut(state, view)
+        if shut:
+            yield shut
+            return
+        yield from self._stands(state, view)
+
+    def _lie(self, state: State, view: View) -> Standing | None:
+        """A level that can't be true."""
+        frozen = self._frozen(state, view)
+        if frozen:
+            return frozen
+        if not self._used or state.repeats >= 0:
+            return None
+        begin, held = _still_since(view)
+        long = len(view.minutes) - begin
+        if (
+            begin < 2 * STILL
+            or long < 6
+            or view.minutes[begin] <= state.told_truth
+            or not view.live[begin:].all()
+        ):
+            return None
+        lie = Standing(self._asset, "lying", int(view.minutes[begin]), held)
+        stands = view.on[-1] < 0.5
+        if (
+            stands
+            and not self._valves
+            and not self._asks(state, view)
+            and self._flat_since_turn(state, view, begin)
+        ):
+            return lie
+        before = view.known[(view.known < begin) & (view.known >= begin - 8)][-4:]
+        if len(before) < 3:
+            return None
+        after = view.known[view.known >= begin][:3]
+        leap = float(np.median(view.level[after]) - np.median(view.level[before]))
+        fastest = max(map(abs, (*state.ran, *state.stood)), default=0.0)
+        if self._area:
+            fastest = max(fastest, 1.3 * sum(pump.lps for pump in self._pumps) * 0.06 / self._area)
+        if self._up * leap > 0 and self._up > 0 and view.on[begin - 2 : begin + 1].max() < 0.5:
+            fastest *= 0.2  # a tank doesn't fill while its pump stands
+        natural = 1.5 * fastest * float(np.median(after) - np.median(before)) + 0.8 * SPREAD * view.sigma
+        believed = not self._sole or stands if self._up * leap > 0 else not stands
+        return (
+            lie if fastest and believed and abs(leap) > natural and self._moves(state, view, long) else None
+        )
+
+    def _flat_since_turn(self, state: State, view: View, begin: int) -> bool:
+        """Whether a level stands still while its pump stands, where it moved before."""
+        turned = view.place(state.since) if state.since >= 0 else -1
+        usual = min(map(abs, state.stood), default=0.0)
+        return self._sole and _flat(view, max(begin, turned + SETTLED), usual)
+
+    def _asks(self, state: State, view: View) -> bool:
+        """Whether the level is where its pump should run."""
+        start, blur = self._start(state)
+        recent = view.level[view.known[-4:]]
+        return start is not None and bool(
+            (self._up * (start - recent) > max(blur, SPREAD * view.sigma)).all()
+        )
+
+    def _moves(self, state: State, view: View, long: int) -> bool:
+        """Whether the level would have moved by now, as it did before."""
+        slopes = state.ran if view.on[-1] > 0.5 else state.stood
+        slowest = min(map(abs, slopes), default=0.0)
+        return not slopes or slowest * long > SPREAD * view.sigma
+
+    def _frozen(self, state: State, view: View) -> Standing | None:
+        """The same reading again and again, for longer than its pump could have left it there."""
+        if state.repeats < 0 or not self._sole or not view.live.all():
+            return None
+        long = (view.at - state.repeats) // MINUTE
+        if long < ALIKE or state.since > state.repeats + SETTLED * MINUTE:
+            return None
+        if long < self._needs(state, view, view.place(state.repeats)):
+            return None
+        return Standing(self._asset, "lying", state.repeats, view.now())
+
+    def _needs(self, state: State, view: View, begin: int) -> float:
+        """Minutes that a level needs at most from where it stands to where its pump turns."""
+        on = view.on[-1] > 0.5
+        goal, _ = self._stop(state) if on else self._start(state)
+        slopes = [abs(one) for one in (state.ran if on else state.stood)]
+        turned = view.place(state.since) if state.since >= 0 else 0
+        if begin - max(turned, 0) > 10 and (own := view.slope(max(turned, 0), max(begin, 0))) is not None:
+            slopes.append(abs(own))
+        least = 0.0
+        if self._area:
+            least = 0.1 * sum(pump.lps for pump in self._pumps) * 0.06 / self._area
+        slowest = max(min(slopes, default=0.0), least)
+        if goal is None or not slowest:
+            return float("inf")
+        return min(SLOWER * abs(goal - view.now()) / slowest + PATIENCE, PATIENCE_MAX)
+
+    def _still_lies(self, lie: Standing, view: View) -> Standing | None:
+        """As long as it stays where it is, and the pump doesn't go on by itself."""
+        recent = view.level[view.known[-3:]]
+        away = np.abs(recent - lie.value) > SPREAD * max(view.sigma, 0.004)
+        since = max(view.place(lie.onset), 0)
+        turns = int(np.count_nonzero(np.diff(view.on[min(since + 4, len(view.on) - 1) :] > 0.5)))
+        return None if np.count_nonzero(away) >= 2 or turns >= 2 else lie
+
+    def _shut(self, state: State, view: View) -> Standing | None:
+        """Water that doesn't pass between a tank and its zone."""
+        if not self._valves or state.repeats >= 0 or not view.live[-STILL:].all():
+            return None
+        margin = SPREAD * view.sigma
+        if not margin < view.now() < self._full - margin:  # empty or full, it stands still by itself
+            return None
+        if not self._sole and view.on[-1] > 0.5:
+            return None  # what its pump gives goes elsewhere too: a balance tells nothing
+        pressed = self._pressed(view)
+        if pressed < (PRESSED_M if self._sole else LEAPT_M):
+            return None
+        turned = view.place(state.since) if state.since >= 0 else -1
+        begin = max(_still_since(view)[0], turned + SETTLED, 1)
+        usual = min(map(abs, state.stood), default=0.0)
+        if view.on[-1] > 0.5:
+            own = view.slope(max(turned, begin - 30, 0), begin) if begin > turned + 5 else None
+            usual = abs(own) if own else 0.0
+        leapt = pressed > LEAPT_M
+        if leapt:
+            begin = max(begin, len(view.minutes) - STILL - STRIDE)
+        if _flat(view, begin, np.inf if leapt else usual):
+            return Standing(self._asset, "cut_off", int(view.minutes[begin]))
+        return self._full_flow(view, turned)
+
+    def _pressed(self, view: View) -> float:
+        """Metres by which the zone's pressures are beyond what they were before the level stood still.
+
+        Endless where none is measured: then the level alone decides.
+        """
+        beyond = []
+        for column in self._zone:
+            values = _held(view.rows[:, column])
+            before = values[: -2 * STILL]
+            if len(before) > STILL and not np.isnan(values).all():
+                now = float(np.median(values[-5:]))
+                beyond.append(max(now - float(before.max()), float(before.min()) - now))
+        return median(beyond) if beyond else PRESSED_M
+
+    def _full_flow(self, view: View, turned: int) -> Standing | None:
+        """A pump that feeds its tank alone: the tank takes all of it, where the zone took part before."""
+        if not self._area or view.flow is None or not self._pumps[0].direct or view.on[-1] < 0.5:
+            return None
+        end = len(view.minutes)
+        begin = end - STILL
+        if turned > begin - 15:
+            return None
+        now, before = view.slope(begin, end), view.slope(max(turned + 1, begin - 30), begin - 3)
+        if now is None or before is None:
+            return None
+        gives = float(np.median(view.flow[begin:]))
+        took = [gives - slope * self._area / 0.06 for slope in (now, before)]
+        if took[0] < NO_FLOW * gives and took[1] > 3 * NO_FLOW * gives:
+            return Standing(self._asset, "cut_off", int(view.minutes[begin]))
+        return None
+
+    def _still_shut(self, shut: Standing, view: View) -> Standing | None:
+        """Until water leaves the tank again: its level falls while the pump stands, or as it stops."""
+        end = len(view.minutes)
+        slope = view.slope(end - STILL, end)
+        if slope is None:
+            return shut
+        moved = -slope * STILL > SPREAD * view.sigma or (
+            not self._pumps[0].direct and abs(slope) * STILL > SPREAD * view.sigma
+        )
+        return None if moved else shut
+
+    def _stands(self, state: State, view: View) -> Iterator[Standing]:
+        """Pumps that stand though their level asks for them."""
+        if view.on[-1] > 0.5 or state.repeats >= 0 or not view.live[-5:].all() or not view.wet[-8:].all():
+            return
+        pump = self._pumps[0].asset
+        if state.tripped and view.at - state.since >= 3 * MINUTE:
+            yield Standing(pump, "stopped", state.since)
+        elif self._sole and view.on[-6:].max() < 0.5 and self._asks(state, view):
+            yield Standing(pump, "stopped", int(view.minutes[view.known[-4:][0]]))
+
+
+def _again(parts: Any) -> Standing:
+    return Standing(*parts)
+
+
+def _flat(view: View, begin: int, usual: float) -> bool:
+    """Whether a level has no slope since a row, where the usual slope would show four times over."""
+    long = len(view.minutes) - begin
+    slope = view.slope(begin, len(view.minutes)) if long >= STILL else None
+    error = (12 / max(long, 1)) ** 0.5 * view.sigma  # of slope times length, where readings have this noise
+    return slope is not None and abs(slope) * long < 3 * error and usual * long > 12 * error
+
+
+def _repeats_since(since: int, view: View) -> int:
+    """Since when the level has been one and the same, where it has for some readings; else -1."""
+    values = view.level[view.known]
+    if since >= 0 and values[-1] == values[-2]:
+        return since
+    other = np.flatnonzero(values != values[-1])
+    run = len(values) - 1 - int(other[-1]) if len(other) else 0
+    before = np.diff(values[: len(values) - run])
+    if run < REPEATS or len(before) < 10 or np.mean(before == 0) > 1 / 4:
+        return -1
+    return int(view.minutes[view.known[len(values) - run]])
+
+
+def _still_since(view: View) -> tuple[int, float]:
+    """The first row from which the level is where it is now, and where that is.
+
+    One reading in three may be off.
+    """
+    recent = view.level[view.known[-5:]]
+    held = float(np.median(recent))
+    away = np.abs(view.level[view.known] - held) > 4 * max(view.sigma, 0.002)
+    both = np.flatnonzero(away[:-1] & away[1:])
+    first = int(both[-1]) + 2 if len(both) else 0
+    if first >= len(view.known):
+        return len(view.minutes), held
+    rows = view.known[first:]
+    return int(rows[0]), float(np.median(view.level[rows]))
+
+
+class PumpWatch:
+    """Watches a pump that no level starts and stops: one that always runs, until it fails."""
+
+    minutes = 30
+
+    def __init__(self, city: City, pump: str) -> None:
+        names: list[str] = []
+        self._pump = pump_of(city, pump, names)
+        self.sensors = tuple(names)
+
+    def begin(self) -> Any:
+        """Minutes in which it was seen, and in which it ran; since when it stands by itself."""
+        return (0, 0, -1)
+
+    def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
+        """One minute further."""
+        seen, ran, since = state
+        now = float(self._pump.runs(past.rows[-1][None, :])[0])
+        if now > 0.5:
+            ended = (Sign(self._pump.asset, "stopped", since, at),) if since >= 0 else ()
+            return (seen + 1, ran + 1, -1), ended
+        if np.isnan(now) or (since < 0 and (ran < ALWAYS_MIN or ran < ALWAYS * seen)):
+            signs = (Sign(self._pump.asset, "stopped", since),) if since >= 0 else ()
+            return (seen + int(not np.isnan(now)), ran, since), signs
+        view = View(past.window(at, self.minutes), at, [self._pump])
+        able = view.live[-6:].all() and view.wet[-10:].all()
+        if since >= 0:
+            if able:
+                return (seen, ran, since), (Sign(self._pump.asset, "stopped", since),)
+            return (seen, ran, -1), (Sign(self._pump.asset, "stopped", since, at),)
+        if able and len(view.on) >= 5 and view.on[-5:].max() < 0.5:
+            return (seen, ran, int(view.minutes[-5])), (
+                Sign(self._pump.asset, "stopped", int(view.minutes[-5])),
+            )
+        return (seen, ran, -1), ()
+
+
+def level_watchers(city: City) -> Iterator[LevelWatch | PumpWatch]:
+    """A watcher for each measured level on which a pump acts, and for each pump that acts on none."""
+    yield from _levels(city)
+    yield from _pumps(city)
+
+
+def _levels(city: City) -> Iterator[LevelWatch]:
+    for sensor in city.sensors:
+        if sensor.quantity in ("level", "depth"):
+            filling, emptying = pumps_of(city, sensor.asset)
+            if filling or emptying:
+                yield LevelWatch(city, sensor.id, filling or emptying, fills=bool(filling))
+
+
+def _pumps(city: City) -> Iterator[PumpWatch]:
+    led = {pump for sensor in city.sensors for side in pumps_of(city, sensor.asset) for pump in side}
+    for asset in city.assets:
+        if asset.kind == "pump" and asset.id not in led and asset.id in city.sensors_of:
+            yield PumpWatch(city, asset.id)
