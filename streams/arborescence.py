@@ -8,6 +8,7 @@ Pure and deterministic: ties go to the node that is smaller.
 """
 
 from collections.abc import Mapping
+from math import inf
 
 CHANCE = -1
 """The node above all roots."""
@@ -52,7 +53,11 @@ def best_causes(scores: Scores) -> dict[int, int]:
 
 
 def _best(causes: Mapping[int, float]) -> int:
-    return min(causes, key=lambda cause: (-causes[cause], cause))
+    found, most = CHANCE, -inf
+    for cause, score in causes.items():
+        if score > most or (score == most and cause < found):
+            found, most = cause, score
+    return found
 
 
 def _cycle(causes: Mapping[int, int]) -> list[int]:

@@ -24,6 +24,8 @@ BUILT_IN = Path(__file__).with_name("causes.yaml")
 _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 SELF = "self"
 AGAINST = "against "
+EVERYWHERE = "everywhere"
+"""To every other asset of the same kind in the city."""
 PLACES = "places"
 """From an asset that a sign names as a place of its cause, to the sign."""
 
@@ -77,11 +79,11 @@ class Rule(_Part):
         if list(self.lag) != sorted(self.lag):
             raise ValueError(f"rule {self.name!r}: lag must rise: least, usual, most")
         for via in self.via:
-            if via not in (SELF, PLACES) and via.removeprefix(AGAINST) not in set(Relation):
+            if via not in (SELF, EVERYWHERE, PLACES) and via.removeprefix(AGAINST) not in set(Relation):
                 known = ", ".join(Relation)
                 raise ValueError(
-                    f"rule {self.name!r}: via {via!r} is unknown; expected self, places, or one of {known}, "
-                    "with 'against ' before it for the way back"
+                    f"rule {self.name!r}: via {via!r} is unknown; expected self, everywhere, places, or one "
+                    f"of {known}, with 'against ' before it for the way back"
                 )
         return self
 

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from schemas.alarms import Severity
 from schemas.times import HOUR, MINUTE
 from streams.arborescence import CHANCE, best_causes
 from streams.causes import PLACES
@@ -29,10 +30,12 @@ LATE_FACTOR = 0.1
 LATE_MAX = 6 * HOUR
 TOLERANCE = 1 * MINUTE
 """Slack of clocks and transport, besides the sampling of both sides."""
-QUIET_STRENGTH_MIN = 0.5
-"""Effects weaker than this are no evidence when they stay away."""
+CLEARING = 5 * MINUTE
+"""An alarm clears later than its condition ends, by its off-delay and deadband."""
 HIDDEN_MAX = 40
 """Hidden nodes that one search looks at: those that may gain most."""
+HOPELESS = -1.5
+"""Log probability by which a hidden node may be worse than what was seen and still be asked as a root."""
 ONSETS = 8
 """Onsets that a hidden node is tried with: those that the earliest of its effects would give it."""
 FIRST = 30 * MINUTE
@@ -151,7 +154,7 @@ class Explainer:
         return list(parts.values())
 
     def _touches(self, episode: Episode) -> tuple[frozenset[Node], frozenset[Node]]:
-        """What can have brought an episode: nodes that it is charged to if they were seen, and hidden ones."""
+        """What can have brought an episode: nodes to charge if they were seen, and unseen ones."""
         node = episode.node
         if node not in self._touched:
             seen = frozenset(far for far, _ in self._network.causes_of(node))
@@ -272,7 +275,7 @@ class _Part:
             return None
         start = cause.until if after_end and cause.until is not None else cause.onset
         lag = effect.onset - start
-        slack = self._slack(cause.node, effect.node)
+        slack = self._slack(cause.node, effect.node) + (CLEARING if after_end else 0)
         if (fit := _fit(way, lag, slack)) is not None:
             return Edge(way, way.strength * fit, lag)
         ended = cause.until is not None and effect.onset > cause.until + way.lag_max + slack
@@ -298,7 +301,10 @@ class _Part:
         paid = [self._paid(index, cause) for index, cause in bare.charged.items()]
         ranked: list[tuple[float, Node, _Unseen]] = []
         for node, ways in reached.items():
-            if node in self.at:
+            hope = math.log(self.network.prior(node)) + sum(
+                max(0.0, math.log(way.strength) - paid[index]) for index, way in ways.items()
+            )
+            if node in self.at or hope <= HOPELESS:
                 continue
             sinces = sorted({self.found[index].onset - way.lag_min for index, way in ways.items()})
             variants = [self._hidden(node, since, ways) for since in sinces[:ONSETS]]
@@ -328,7 +334,7 @@ class _Part:
         shown = {self.found[index].node for index in edges}
         cost = math.log(self.network.prior(node))
         for (effect, _), way in self.network.effects_of(node).items():
-            if effect not in shown and way.strength >= QUIET_STRENGTH_MIN and self.network.watched(effect):
+            if effect not in shown and self.network.watched(effect):
                 cost += math.log(1 - way.strength * self._should_have_shown(effect, way, since))
         return _Unseen(node, since, edges, cost)
 
@@ -409,7 +415,7 @@ class _Part:
     def _is_lonely(self, episode: Episode) -> bool:
         """Whether this alone on one asset is no reason for an incident."""
         if episode.node.condition in self.causes.lonely:
-            return True
+            return all(alarm.severity is not Severity.CRITICAL for alarm in episode.alarms)
         signs = [self.causes.signs.get(alarm.condition) for alarm in episode.alarms]
         return all(sign is not None and not sign.alone for sign in signs)
 

@@ -24,7 +24,10 @@ from numpy.typing import NDArray
 from streams.arborescence import CHANCE, best_causes
 
 LOOKS = 60
-"""Forests that are weighed before the search for hidden nodes stops short of certainty."""
+"""Forests that are weighed before the search for hidden nodes stops short of certainty; where effects are
+many, fewer, so that the time grows no faster than they do.
+"""
+MANY = 20
 
 
 class Hidden(NamedTuple):
@@ -74,8 +77,9 @@ class _Search:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.looks = 0
-        self.left_open = 0.0
-        """The greatest relaxed score of a branch that was not looked into."""
+        self.most_looks = min(LOOKS, max(2, LOOKS * MANY // max(len(case.chance), 1)))
+        self.cut = -math.inf
+        """The greatest bound of a branch that was not looked into."""
         free = [
             max([chance, *causes.values()]) for chance, causes in zip(case.chance, case.causes, strict=True)
         ]
@@ -84,7 +88,6 @@ class _Search:
             range(len(case.hidden)), key=lambda h: (-self._gain(h, free) - case.hidden[h].cost, h)
         )
         self.free = free
-        self.cut = -math.inf
 
     def run(self) -> None:
         self._greedy()
@@ -113,7 +116,7 @@ class _Search:
         bound = relaxed + sum(gain for gain in gains.values() if gain > 0)
         if bound <= self.found.score + 1e-9 or not rest:
             return
-        if self.looks >= LOOKS:
+        if self.looks >= self.most_looks:
             self.cut = max(self.cut, bound)
             return
         most = max(rest, key=lambda h: (gains[h], -h))

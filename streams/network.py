@@ -11,15 +11,20 @@ was in trouble too, it is the cause to charge; if it stayed quiet, the trouble d
 
 import heapq
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from schemas.city import LEVELS, City
 from schemas.times import SECOND
 from schemas.vocabulary import Vocabulary
-from streams.causes import AGAINST, SELF, Causes, Prior, Rule
+from streams.causes import AGAINST, EVERYWHERE, SELF, Causes, Prior, Rule
 
-STRENGTH_MIN = 0.03
+STRENGTH_MIN = 0.04
 """Ways weaker than this explain nothing."""
+SURE_MIN = 0.5
+"""Effects weaker than this are no evidence when they stay away."""
+HOPE_MIN = 0.1
+"""Effects weaker than this are not foretold."""
 HOPS_MAX = 7
 
 
@@ -86,6 +91,7 @@ class Network:
         self._effects: dict[Node, Cone] = {}
         self._hopes: dict[Node, Cone] = {}
         self._unseen: dict[Node, dict[Node, Way]] = {}
+        self._ends: dict[tuple[str, str, bool], tuple[str, ...]] = {}
         self._priors: dict[tuple[str, str], Prior] = {}
         self._met: dict[str, set[Node]] = defaultdict(set)
         """Nodes whose cones met a node that this sensor watches: they lead further when it is blind."""
@@ -137,23 +143,23 @@ class Network:
     def causes_of(self, node: Node) -> Cone:
         """What can have brought this, back to the nearest nodes that are watched."""
         if node not in self._causes:
-            self._causes[node] = self._search(node, back=True, through_watched=False)
+            self._causes[node] = self._search(node, STRENGTH_MIN, back=True, through_watched=False)
         return self._causes[node]
 
     def effects_of(self, node: Node) -> Cone:
-        """What this brings, on to the nearest nodes that are watched."""
+        """What this brings for sure (SURE_MIN), on to the nearest nodes that are watched."""
         if node not in self._effects:
-            self._effects[node] = self._search(node, back=False, through_watched=False)
+            self._effects[node] = self._search(node, SURE_MIN, back=False, through_watched=False)
         return self._effects[node]
 
     def expected_of(self, node: Node) -> Cone:
         """What this may bring in the end that some sensor would show."""
         if node not in self._hopes:
-            cone = self._search(node, back=False, through_watched=True)
+            cone = self._search(node, HOPE_MIN, back=False, through_watched=True)
             self._hopes[node] = {key: way for key, way in cone.items() if key[0] in self._watched}
         return self._hopes[node]
 
-    def _search(self, start: Node, *, back: bool, through_watched: bool) -> Cone:
+    def _search(self, start: Node, least: float, *, back: bool, through_watched: bool) -> Cone:
         """Best-first search over rules: strongest ways first, each node once."""
         cone: Cone = {}
         here = Way(1.0, 0, 0, 0, (start,), (), False)
@@ -173,14 +179,14 @@ class Network:
                 if after_end and not back:
                     continue  # whether and when it ends is not known yet
                 strength = way.strength * rule.strength
-                if strength < STRENGTH_MIN or other in way.nodes:
+                if strength < least or other in way.nodes:
                     continue
                 if back:
                     nodes, rules = (other, *way.nodes), (rule, *way.rules)
                 else:
                     nodes, rules = (*way.nodes, other), (*way.rules, rule)
-                least, usual, most = (a + b for a, b in zip(way[1:4], rule.lag, strict=True))
-                onward = Way(strength, least, usual, most, nodes, rules, after_end)
+                first, usual, most = (a + b for a, b in zip(way[1:4], rule.lag, strict=True))
+                onward = Way(strength, first, usual, most, nodes, rules, after_end)
                 heapq.heappush(heap, (-strength, len(rules), (other, after_end), onward))
         del cone[start, False]
         return cone
@@ -204,15 +210,23 @@ class Network:
 
     def _neighbours(self, asset: str, rule: Rule, back: bool) -> list[str]:
         """At the other end of the rule's links; a sign's places are its own to tell."""
-        found: dict[str, None] = {}
-        for via in rule.via:
-            relation, against = via.removeprefix(AGAINST), via.startswith(AGAINST)
-            if via == SELF:
-                found[asset] = None
-            elif against == back:
-                links = self.city.links_from.get(asset, ())
-                found.update((k.target, None) for k in links if k.relation == relation)
-            else:
-                links = self.city.links_to.get(asset, ())
-                found.update((k.source, None) for k in links if k.relation == relation)
-        return list(found)
+        found = [other for via in rule.via for other in self._reached(asset, via, back)]
+        return found if len(rule.via) == 1 else list(dict.fromkeys(found))
+
+    def _reached(self, asset: str, via: str, back: bool) -> tuple[str, ...]:
+        key = asset, via, back
+        if key not in self._ends:
+            self._ends[key] = tuple(self._follow(asset, via, back))
+        return self._ends[key]
+
+    def _follow(self, asset: str, via: str, back: bool) -> Iterator[str]:
+        relation, against = via.removeprefix(AGAINST), via.startswith(AGAINST)
+        if via == SELF:
+            yield asset
+        elif via == EVERYWHERE:
+            kind = self.kind(asset)
+            yield from (other.id for other in self.city.assets if other.kind == kind and other.id != asset)
+        elif against == back:
+            yield from (k.target for k in self.city.links_from.get(asset, ()) if k.relation == relation)
+        else:
+            yield from (k.source for k in self.city.links_to.get(asset, ()) if k.relation == relation)
