@@ -17,6 +17,8 @@ from schemas.times import MINUTE
 
 SETTLE = 2 * MINUTE
 """How long an incident must be known before people are told."""
+CALM = 10 * MINUTE
+"""How long people have had one probable cause before they are told another, if it still is one then."""
 TO = "on-call"
 """Everybody, until there are routes."""
 
@@ -34,6 +36,8 @@ class Thread:
     severity: str = Severity.INFO
     root: str = ""
     utilities: list[str] = field(default_factory=list)
+    said_at: int = 0
+    """When the newest message was sent."""
 
 
 class Desk:
@@ -61,7 +65,7 @@ class Desk:
         said = []
         for id_, revision in self._newest.items():
             thread = self._threads[id_]
-            if now >= thread.known_at + SETTLE and (reason := _reason(thread, revision)):
+            if now >= thread.known_at + SETTLE and (reason := _reason(thread, revision, now)):
                 said.append(self._say(thread, revision, "updated" if thread.sent else "opened", now, reason))
         return said
 
@@ -92,6 +96,7 @@ class Desk:
         self, thread: Thread, revision: IncidentRevision, kind: Kind, at: int, reason: str
     ) -> Notification:
         thread.sent += 1
+        thread.said_at = at
         thread.severity = revision.severity
         thread.root = _root(revision)
         thread.utilities = sorted({*thread.utilities, *revision.utilities})
@@ -119,13 +124,13 @@ class Desk:
         self._newest = {revision.id: revision for revision in newest}
 
 
-def _reason(thread: Thread, revision: IncidentRevision) -> str | None:
+def _reason(thread: Thread, revision: IncidentRevision, now: int) -> str | None:
     """Why people should hear about this now, or None."""
     if not thread.sent:
         return "a new incident" if revision.severity is not Severity.INFO else None
     if revision.severity.rank > Severity(thread.severity).rank:
         return f"it is {revision.severity} now"
-    if _root(revision) != thread.root:
+    if _root(revision) != thread.root and now >= thread.said_at + CALM:
         return "its probable cause is another"
     if new := sorted(set(revision.utilities) - set(thread.utilities)):
         return f"it reaches {', '.join(new)}"
@@ -140,6 +145,7 @@ def _text(revision: IncidentRevision) -> str:
     """What a phone shows: severity, what and why, what is next."""
     lines = [f"[{revision.severity}] {revision.summary}"]
     lines.append(f"Probable cause: {_root(revision)} ({revision.root.probability:.0%}).")
+    lines += revision.explanation[-1:]
     if revision.expected:
         likely = revision.expected[0]
         lines.append(f"Expected next: {likely.asset} {likely.condition} ({likely.probability:.0%}).")

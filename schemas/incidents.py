@@ -99,6 +99,10 @@ class Incident(_Part):
     members: list[Member]
     expected: list[Expected]
     summary: str
+    explanation: list[str] = []
+    """In plain words, a sentence each: what brought what and how that is known, who stayed quiet, and what
+    would not be without the root.
+    """
     chain: list[Step]
 
 

@@ -20,7 +20,7 @@ from streams.causes import Causes
 from streams.episodes import Episode, episodes
 from streams.explain import Explainer, Explanation
 from streams.network import Network, Node
-from streams.wording import sentence
+from streams.wording import sentence, story
 
 HOLD = 30 * MINUTE
 """An incident closes when all its alarms have been clear for this long."""
@@ -133,6 +133,7 @@ class Correlator:
                 root.hidden,
                 [e.node for e in inside],
             ),
+            explanation=story(self._city, self._causes, explanation),
             chain=_chain(explanation),
         )
         return incident, frozenset(a.id for a in alarms)

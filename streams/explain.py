@@ -12,7 +12,7 @@ healthy sensor that should have shown it and stayed quiet: absence is evidence.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.alarms import Severity
@@ -40,6 +40,8 @@ ONSETS = 8
 """Onsets that a hidden node is tried with: those that the earliest of its effects would give it."""
 FIRST = 30 * MINUTE
 """Whoever began it, did so at most so long after the first episode; the rest is margin of onsets."""
+WITNESSES = 2
+"""Other causes of which it is told who speaks against them."""
 CANDIDATES = 12
 """Episodes that are asked whether they began it, the earliest."""
 OPENS = 0.5
@@ -72,6 +74,13 @@ class Charge(NamedTuple):
     edge: Edge
 
 
+class Witness(NamedTuple):
+    """Another cause, and what stayed quiet that it would have brought."""
+
+    other: Node
+    quiet: tuple[Node, ...]
+
+
 class Explanation(NamedTuple):
     """One tree: its root, its episodes, the charges, and other roots with their probability."""
 
@@ -80,6 +89,7 @@ class Explanation(NamedTuple):
     alternatives: tuple[tuple[Root, float], ...]
     episodes: tuple[Episode, ...]
     charges: tuple[Charge, ...]
+    witnesses: tuple[Witness, ...]
     opens: bool
     """Whether it is an incident: something real, not everyday life and not the measuring."""
     missed: float
@@ -367,17 +377,43 @@ class _Part:
 
     def _explanation(self, members: list[int], missed: float) -> Explanation:
         ranked = self._ranked(members)
+        real = [(choice, p) for choice, p in ranked if self._is_real(choice[0], members)]
+        share = sum(p for _, p in real)
+        opens = share >= OPENS and self._is_shown(real[0][0][0], members)
+        if opens:
+            ranked = [(choice, p / share) for choice, p in real]
         (root, unseen), probability = ranked[0]
-        real = sum(p for (other, _), p in ranked if self._is_real(other, members))
         return Explanation(
             root=root,
             probability=probability,
             alternatives=tuple((other, p) for (other, _), p in ranked[1:6]),
             episodes=tuple(self.found[index] for index in members),
             charges=tuple(self._charges(members, root, unseen)),
-            opens=real >= OPENS and self._is_real(root, members) and self._is_shown(root, members),
+            witnesses=tuple(self._witnesses([root, *(other for (other, _), _ in ranked[1:])]))
+            if opens
+            else (),
+            opens=opens,
             missed=missed,
         )
+
+    def _witnesses(self, ranked: Sequence[Root]) -> Iterator[Witness]:
+        """Who stayed quiet though another cause would have shown there; of the best two that have any."""
+        told = 0
+        inside = {root.node.asset for root in ranked[:1]}
+        for root in ranked[1:]:
+            quiet = [
+                node
+                for (node, _), way in self.network.effects_of(root.node).items()
+                if node not in self.at
+                and node.asset not in inside
+                and self.network.watched(node)
+                and self.now > root.since + way.lag_max + self.network.told_after[node]
+            ]
+            if quiet:
+                yield Witness(root.node, tuple(sorted(quiet)))
+                told += 1
+            if told == WITNESSES:
+                return
 
     def _ranked(self, members: list[int]) -> list[tuple[tuple[Root, _Unseen | None], float]]:
         """Every node that may have begun it, with its probability; of each asset the likeliest condition,
@@ -409,6 +445,8 @@ class _Part:
             return False
         if root.hidden:
             return True
+        if root.node.condition in self.causes.signs and any(self.found[i].places for i in self.at[root.node]):
+            return False  # it shows something, and points at it: it is not what began
         lonely = all(self._is_lonely(self.found[index]) for index in members)
         return not lonely or len({self.found[index].node.asset for index in members}) > 1
 

@@ -10,10 +10,13 @@ from zoneinfo import ZoneInfo
 
 from schemas.city import City
 from schemas.times import SECOND
-from streams.causes import Causes, base
+from streams.causes import Causes
+from streams.explain import Charge, Explanation
 from streams.network import Node
 
 NAMES_MAX = 3
+STEPS_MAX = 12
+"""Steps of a story that are told one by one."""
 
 
 def clock(at: int, city: City) -> str:
@@ -25,9 +28,7 @@ def sentence(
     city: City, causes: Causes, root: Node, since: int, hidden: bool, members: Sequence[Node]
 ) -> str:
     """What happened and why, in one sentence."""
-    asset = city.asset_by_id[root.asset]
-    kind = asset.kind.replace("_", " ")
-    name = asset.title if kind in asset.title.replace("-", " ") else f"{kind} {asset.title}"
+    name = _named(city, root.asset)
     seen = " (no sensor shows it; its effects do)" if hidden else ""
     begin = f"{name[0].upper()}{name[1:]} {causes.verb(root.condition)} at {clock(since, city)}{seen}"
     followed = [node for node in members if node != root]
@@ -36,11 +37,72 @@ def sentence(
     return f"{begin}; then {', '.join(_effects(city, causes, followed))}."
 
 
+def story(city: City, causes: Causes, explanation: Explanation) -> list[str]:
+    """How it came, sentence by sentence: the chain and its evidence, who stayed quiet, what is owed to it."""
+    root = explanation.root.node
+    told = [_step(city, causes, root, charge) for charge in explanation.charges[:STEPS_MAX]]
+    if (more := len(explanation.charges) - STEPS_MAX) > 0:
+        told.append(f"{more} more followed in the same ways.")
+    told += [
+        f"It was not {causes.noun(other.condition)} {_title(city, other.asset)}: that would have brought "
+        f"{listed([_what(city, causes, node) for node in quiet])}, and healthy sensors show none of it."
+        for other, quiet in explanation.witnesses
+    ]
+    owed = {charge.effect.node.asset for charge in explanation.charges} - {root.asset}
+    if owed:
+        alarms = f"these {len(owed)} assets" if len(owed) > 1 else _title(city, next(iter(owed)))
+        told.append(
+            f"Without {causes.noun(root.condition)} {_title(city, root.asset)}, {alarms} would be well."
+        )
+    return told
+
+
+def _step(city: City, causes: Causes, root: Node, charge: Charge) -> str:
+    effect, way = charge.effect, charge.edge.way
+    origin = root if charge.cause is None else charge.cause.node
+    passed = [node.asset for node in way.nodes[1:-1] if node.asset not in (origin.asset, effect.node.asset)]
+    through = (
+        f" by way of {listed([_title(city, asset) for asset in dict.fromkeys(passed)])}" if passed else ""
+    )
+    since = "the end of " if way.after_end else ""
+    return (
+        f"{clock(effect.onset, city)} {_title(city, effect.node.asset)} "
+        f"{causes.verb(effect.node.condition)}: "
+        f"{minutes(charge.edge.lag)} after {since}{_what(city, causes, origin)}{through} "
+        f"({minutes(way.lag_min)} to {minutes(way.lag_max)} are usual; {way.rules[-1].name})."
+    )
+
+
+def minutes(milliseconds: int) -> str:
+    """A length of time as people say it: 40 s, 12 min, 3 h."""
+    seconds = round(milliseconds / SECOND)
+    if abs(seconds) < 60:
+        return f"{seconds} s" if seconds else "0 min"
+    if abs(seconds) < 2 * 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f}".removesuffix(".0") + " h"
+
+
+def _what(city: City, causes: Causes, node: Node) -> str:
+    return f"{causes.noun(node.condition)} {_title(city, node.asset)}"
+
+
+def _title(city: City, asset: str) -> str:
+    return city.asset_by_id[asset].title
+
+
+def _named(city: City, asset_id: str) -> str:
+    """The asset's title, with its kind before it where the title doesn't tell."""
+    asset = city.asset_by_id[asset_id]
+    kind = asset.kind.replace("_", " ")
+    return asset.title if kind in asset.title.replace("-", " ") else f"{kind} {asset.title}"
+
+
 def _effects(city: City, causes: Causes, nodes: Iterable[Node]) -> list[str]:
     """Effects put together by what they have in common, in the order in which they began."""
     by_condition: dict[str, list[str]] = {}
     for node in nodes:
-        names = by_condition.setdefault(base(node.condition), [])
+        names = by_condition.setdefault(causes.base(node.condition), [])
         title = city.asset_by_id[node.asset].title
         if title not in names:
             names.append(title)

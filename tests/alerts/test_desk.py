@@ -72,7 +72,7 @@ def test_information_wakes_nobody() -> None:
 
 
 def test_worse_or_wider_or_another_cause_is_told() -> None:
-    """Higher severity, a new utility, a new root: each once."""
+    """Higher severity, a new utility: each at once; a new root only if it still stands after ten minutes."""
     assert told(
         Desk(),
         revision(),
@@ -83,12 +83,14 @@ def test_worse_or_wider_or_another_cause_is_told() -> None:
         "08:04",
         revision(severity=Severity.CRITICAL, root="substation-a"),
         "08:05",
-        "08:06",
+        "08:13",
+        "08:14",
+        "08:15",
     ) == [
         "08:02 i-1 opened: a new incident",
         "08:03 i-1 updated: it is critical now",
         "08:04 i-1 updated: it reaches water",
-        "08:05 i-1 updated: its probable cause is another",
+        "08:14 i-1 updated: its probable cause is another",
     ]
 
 
