@@ -27,6 +27,7 @@ VERBS = (
     "demo",
     "replay",
     "score",
+    "fit",
     "test",
     "simulate",
     "commission",

@@ -22,6 +22,7 @@ from schemas.incidents import IncidentRevision
 from schemas.notifications import Notification
 from schemas.readings import Frame, Reading
 from schemas.vocabulary import Vocabulary
+from streams.causes import Causes
 
 BATCH_RECORDS = 200
 """Records a transaction: a fraction of a second of work, so that a stop is quick."""
@@ -45,8 +46,15 @@ class Processor:
     Raises CannotRun where the folder holds another city, or the state of another version of ours.
     """
 
-    def __init__(self, city: City, vocabulary: Vocabulary, store: Store, retention: Retention) -> None:
-        self._core = Core(city, vocabulary)
+    def __init__(
+        self,
+        city: City,
+        vocabulary: Vocabulary,
+        store: Store,
+        retention: Retention,
+        causes: Causes | None = None,
+    ) -> None:
+        self._core = Core(city, vocabulary, causes)
         self._sensors = list(city.sensor_by_id)
         self._store = store
         self._log: Log = store.log

@@ -28,6 +28,7 @@ from schemas.incidents import Incident, IncidentRevision
 from schemas.readings import Tick
 from schemas.times import rfc3339
 from schemas.vocabulary import load_vocabulary
+from streams.causes import load_causes
 
 BATCH = 1_000
 FAULTS_MAX = 100
@@ -55,14 +56,22 @@ class Faults:
             self.first.append(f"line {line}: {what}")
 
 
-def replay(recording: Path, city: Path, out: Path, on_progress: OnProgress | None = None) -> dict[str, Any]:
+def replay(
+    recording: Path,
+    city: Path,
+    out: Path,
+    on_progress: OnProgress | None = None,
+    causes: Path | None = None,
+) -> dict[str, Any]:
     """Replay a recording under a city model into the folder ``out``; the summary, as it was written.
 
-    Raises BadConfig for a city model with faults, NothingToReplay where no message of the recording could
-    be used, OSError where a file can't be read or written.
+    ``causes`` is a file of rules in the place of ours. Raises BadConfig for a city model or rules with
+    faults, NothingToReplay where no message of the recording could be used, OSError where a file can't be
+    read or written.
     """
     model = load_city(city)
-    core, intake = Core(model, load_vocabulary(beside=city)), Intake(model)
+    rules = load_causes(causes) if causes else None
+    core, intake = Core(model, load_vocabulary(beside=city), rules), Intake(model)
     out.mkdir(parents=True, exist_ok=True)
     faults = Faults()
     with TemporaryDirectory(prefix=".replay-", dir=out) as scratch:
@@ -73,7 +82,7 @@ def replay(recording: Path, city: Path, out: Path, on_progress: OnProgress | Non
             _write_lines(folder / "alarms.jsonl", store.final("alarms"))
             _write_lines(folder / "incidents.jsonl", map(_without_history, store.final("incidents")))
             if core.stream_time is None:
-                raise NothingToReplay(_why_nothing(recording, intake, faults))
+                raise NothingToReplay(why_nothing(recording, intake, faults))
             summary = _summary(recording, core, intake, store, faults, folder)
         finally:
             store.close()
@@ -117,7 +126,7 @@ def _think(
     on_progress: OnProgress | None,
 ) -> None:
     try:
-        for batch in _batches(read(recording, faults.add)):
+        for batch in batches(read(recording, faults.add)):
             for record in intake.step(batch).records:
                 results.take(core.step(record), core.stream_time)
             if on_progress:
@@ -128,7 +137,8 @@ def _think(
         results.close()
 
 
-def _batches(messages: Iterator[Message]) -> Iterator[list[Message]]:
+def batches(messages: Iterator[Message]) -> Iterator[list[Message]]:
+    """Messages in lists of at most BATCH."""
     while batch := list(islice(messages, BATCH)):
         yield batch
 
@@ -151,7 +161,8 @@ def _without_history(revision: str) -> str:
     ).model_dump_json()
 
 
-def _why_nothing(recording: Path, intake: Intake, faults: Faults) -> str:
+def why_nothing(recording: Path, intake: Intake, faults: Faults) -> str:
+    """What to say of a recording without anything that could be used."""
     said = faults.first[:1] or [
         f"{intake.counts['messages']} messages, none with a reading that could be used"
     ]

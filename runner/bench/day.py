@@ -23,7 +23,7 @@ from runner.outputs import Outputs, load_outputs
 from runner.replay import replay
 from schemas.cityfile import load_city
 from schemas.vocabulary import FILE_NAME as VOCABULARY
-from streams.causes import load_causes
+from streams.causes import BUILT_IN, load_causes
 
 if TYPE_CHECKING:
     from simulator.suite import Day
@@ -58,6 +58,8 @@ class Task:
     made_from: "Day | None" = None
     """The day of a suite that is to be made in ``folder``; None where it lies there."""
     entrants: tuple[Entrant, ...] = ()
+    causes: Path | None = None
+    """Rules in the place of ours."""
 
     @property
     def title(self) -> str:
@@ -137,15 +139,16 @@ def _ours(task: Task, labels: Labels) -> dict[str, DayResult]:
         raise BadInput(f"{task.folder}: {task.name} has no recording, labels or {CITY}; it is left out")
     city = task.folder / CITY
     own_words = city.with_name(VOCABULARY)
-    parts = [recording, city, task.folder / f"{task.name}{LABELS}", own_words]
+    rules = [task.causes] if task.causes else []
+    parts = [recording, city, task.folder / f"{task.name}{LABELS}", own_words, *rules]
     key = f"{task.code} {digest(part for part in parts if part.exists())}"
     kept = task.results / KEPT
     if (found := _kept(kept)) and found.key == key:
         return found.systems
     shutil.rmtree(task.results, ignore_errors=True)  # what an earlier run left half done
-    replay(recording, city, task.results)
+    replay(recording, city, task.results, causes=task.causes)
     product = load_outputs(task.results)
-    alarms, model = arrivals(product, load_causes().measuring), load_city(city)
+    alarms, model = arrivals(product, load_causes(task.causes or BUILT_IN).measuring), load_city(city)
     # The grouping index is over all alarms, those that a baseline was not given included.
     simple = {
         name: replace(baseline(alarms, model), alarms=product.alarms) for name, baseline in BASELINES.items()

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--work", metavar="DIR", type=Path, help="keep days and results here, and go on from what lies here"
+    )
+    parser.add_argument(
+        "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
     )
     parser.add_argument("--json", metavar="FILE", help="write all figures as JSON; '-' prints them instead")
 
@@ -87,9 +91,12 @@ def _positive(text: str) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Raise BadInput for what would only come out at the end, or has no meaning."""
+    """Raise BadInput or BadConfig for what would only come out at the end, or has no meaning."""
     from runner.labels import BadInput
+    from streams.causes import load_causes
 
+    if args.causes:
+        load_causes(args.causes)
     if bool(args.folders) == (args.suite is not None):
         raise BadInput("name folders of days, or a suite with --suite (one of both); nothing was replayed")
     if args.json not in {None, "-"} and not Path(args.json).absolute().parent.is_dir():
@@ -129,8 +136,10 @@ def _tasks(args: argparse.Namespace, work: Path, entrants: "tuple[Entrant, ...]"
     from runner.bench.tasks import of_folders, of_suite
 
     if args.suite is None:
-        return of_folders(args.folders, work, entrants)
-    return of_suite(args.suite, args.seed, work, entrants)
+        tasks = of_folders(args.folders, work, entrants)
+    else:
+        tasks = of_suite(args.suite, args.seed, work, entrants)
+    return [replace(task, causes=args.causes.resolve()) for task in tasks] if args.causes else tasks
 
 
 def _do(tasks: "list[Task]", workers: int) -> tuple[list[Any], list[dict[str, str]]]:

@@ -15,12 +15,15 @@ SUMMARY = "Replay a recording into alarms, incidents and notifications; the same
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The recording, the city model, and where the results go."""
+    """The recording, the city model, where the results go, and the rules."""
     parser.add_argument(
         "recording", metavar="RECORDING", type=Path, help="*.jsonl, *.jsonl.gz or *.jsonl.zst"
     )
     parser.add_argument("--city", metavar="FILE", type=Path, required=True, help="the city model")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the results go")
+    parser.add_argument(
+        "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
@@ -28,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     """Replay and print; 0. Raises BadConfig, NothingToReplay (CrosscurrentErrors) or OSError."""
     from runner.replay import replay
 
-    summary = replay(args.recording, args.city, args.out, _Meter() if sys.stderr.isatty() else None)
+    meter = _Meter() if sys.stderr.isatty() else None
+    summary = replay(args.recording, args.city, args.out, meter, args.causes)
     for fault in summary["first_broken_lines"]:
         print(f"{args.recording}: {fault}", file=sys.stderr)
     sys.stdout.write(json.dumps(summary, indent=1) + "\n" if args.json else _said(summary, args.out))

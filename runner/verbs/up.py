@@ -22,6 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="data folder (default: crosscurrent/CITY in the user's data folder, ~/.local/share)",
     )
+    parser.add_argument(
+        "--causes", type=Path, metavar="FILE", help="rules in the place of ours (causes.yaml)"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--broker", metavar="mqtt://HOST:PORT", help="listen at this broker, in the place of an own one"
@@ -41,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
     from runner.serving import free_port, serve
     from schemas.cityfile import load_city
     from schemas.vocabulary import load_vocabulary
+    from streams.causes import load_causes
 
+    causes = load_causes(args.causes) if args.causes else None
     city = load_city(args.city)
     with interrupts() as caught:
         embedded = Embedded(
@@ -51,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
             broker=args.broker,
             mqtt_host=args.host,
             mqtt_port=args.mqtt_port,
+            causes=causes,
             on_failure=caught.leave,
         )
         embedded.start()
