@@ -28,8 +28,9 @@ STRIDE = 2
 """Minutes from one look to the next."""
 DRY_AFTER = 3 * HOUR
 """So long after the last rain a storm drain stands as flat as ever."""
-HEAVY_MM_PER_H = 15.0
-"""Rain beyond which a drain is full and tells nothing, where the gauge has no high limit."""
+HEAVY_MM_PER_H, HEAVY = 15.0, 1.5
+"""Rain that counts as heavy where the gauge has no high limit, and how much of it fills a drain so that its
+depths tell nothing. Drains are laid for twice that and more."""
 
 Row = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -136,6 +137,11 @@ def after_rain(rain: Rain, told: Row, heavy: Row, at: int) -> Rain:
     return Rain(at, rain.began, at, max(rain.heaviest, share))
 
 
+def is_heavy(rain: Rain, at: int) -> bool:
+    """Whether drains are too full of rain, or still emptying, to tell anything else."""
+    return rain.heaviest >= HEAVY and at - rain.fell <= DRY_AFTER
+
+
 def is_dry(rain: Rain, at: int) -> bool:
     """Whether drains are surely as in dry weather: the gauges speak, and it hasn't rained for long."""
     return at - rain.heard <= GAUGE_SILENT and (rain.fell < 0 or at - rain.fell > DRY_AFTER)
@@ -187,6 +193,18 @@ def onset_of(past: Past, at: int, place: int, above: float, minutes: int) -> int
     return first
 
 
+def shape_of(column: Row, base: float, age: int) -> str | None:
+    """Whether a rise over ``base``, so many minutes old, came in one step or still goes on evenly."""
+    if age < LATELY + ENOUGH:
+        return None
+    late = medians(column[-RECENT:, None])[0]
+    before = medians(column[-RECENT - LATELY : -LATELY, None])[0]
+    share = (late - before) / (late - base)
+    if share < STEP:
+        return "step"
+    return "slope" if share > SLOPE and age >= 2 * LATELY else None
+
+
 # --- storm drains -------------------------------------------------------------------------------------
 
 RECENT = 6
@@ -197,12 +215,14 @@ LONG = 30
 """Minutes over which a dry level is taken, and after which it is taken anew."""
 DRIFT_M = 0.003
 """How far a dry level may climb in that time: sensors drift, and the ground drains after rain."""
-STEP, SLOPE = 0.2, 0.35
-"""A rise of which less than this came after its first minutes was a step; of which more, a slope."""
-STEP_TOLD, SLOPE_TOLD = 10 * MINUTE, 20 * MINUTE
-"""How old a rise must be for that."""
+STEP, SLOPE = 0.12, 0.25
+"""A rise of which less than this came in the last minutes was a step; of which more, is a slope."""
+LATELY = 10
+"""Those minutes. A slope is one for twice as long."""
 LEAST_SLOPE_M = 0.08
 """By then a river that rises at half a metre an hour has brought so much."""
+LEAVES_WATER, LET_GO = 1 / 3, 9 * HOUR
+"""Rain of this part of heavy rain leaves water in streets with blocked inlets; so long it may stand there."""
 GAUGE_SILENT = 20 * MINUTE
 """A rain gauge that says nothing for longer tells nothing about dry weather."""
 
@@ -291,7 +311,7 @@ class DrainWatch:
         }
         for reach in self._reaches:
             if (onset := onsets[self._place[reach.asset]]) is not None:
-                for condition, places in self._pattern(reach, onset, onsets, bases, now.signs, past, at):
+                for condition, places in self._pattern(now, reach, onset, onsets, bases, past, at):
                     wanted[reach.asset, condition] = onset, places
         return now._replace(onsets=tuple(onsets), signs=settle(now.signs, wanted, at))
 
@@ -306,39 +326,39 @@ class DrainWatch:
 
     def _pattern(
         self,
+        now: _State,
         reach: Reach,
         onset: int,
         onsets: list[int | None],
         bases: Row,
-        signs: tuple[Sign, ...],
         past: Past,
         at: int,
     ) -> Iterable[tuple[str, Places]]:
         """What a rise tells about its cause, with the places; what was told stands as long as the rise."""
-        for sign in signs:
+        for sign in now.signs:
             if sign.asset == reach.asset and sign.condition.endswith("_pattern"):
                 return ((sign.condition, sign.places),)
         if at - onset > self.minutes * MINUTE or any(
             onsets[self._place[name]] is not None for name in reach.above
         ):
             return ()  # too late to tell, or it comes from above
+        rain = now.rain
+        if rain.heaviest > LEAVES_WATER and rain.fell >= 0 and onset - rain.fell < LET_GO:
+            return ()  # it may be rain that stood somewhere and is let go
         enters = _alike(reach.enters)
         if reach.below is not None:
             below = onsets[self._place[reach.below]]
             if below is not None and below < onset - RECENT * MINUTE:
                 return ()  # it came from downstream
             return (("discharge_pattern", enters),)
-        if at - onset < STEP_TOLD:
-            return ()
+        base = float(bases[self._place[reach.asset]])
         column = past.window(at, self.minutes)[:, self._place[reach.asset]]
-        column = column[max(len(column) - 1 - (at - onset) // MINUTE, 0) :]
-        early, late = medians(column[:RECENT, None])[0], medians(column[-RECENT:, None])[0]
-        total = late - bases[self._place[reach.asset]]
-        if late - early < STEP * total:
+        shape = shape_of(column, base, (at - onset) // MINUTE)
+        if shape == "step":
             return (("discharge_pattern", enters),)
-        if at - onset < SLOPE_TOLD or late - early < SLOPE * total or total < LEAST_SLOPE_M or not reach.end:
-            return ()
-        return (("backwater_pattern", ((reach.end, 1.0),)),)
+        if shape == "slope" and reach.end and medians(column[-RECENT:, None])[0] - base > LEAST_SLOPE_M:
+            return (("backwater_pattern", ((reach.end, 1.0),)),)
+        return ()
 
     # --- rain -------------------------------------------------------------------------------------
 
@@ -347,7 +367,7 @@ class DrainWatch:
         wanted: Wanted = {}
         asset, since, last, times = now.shape
         rain = now.rain
-        if rain.heaviest < 1 and at - rain.began >= SETTLED and at - rain.fell < FADES:
+        if not is_heavy(rain, at) and at - rain.began >= SETTLED and at - rain.fell < FADES:
             rows = past.window(at, 2 * SMOOTH)[:, : self._count]
             found = self._held(medians(rows[-SMOOTH:]), medians(rows[:-SMOOTH]))
             if found:
@@ -385,7 +405,7 @@ SETTLED = 20 * MINUTE
 """So long after the rain began depths have their shape."""
 FADES = 90 * MINUTE
 """So long after the rain they have lost it."""
-SEEN = 3
+SEEN = 2
 """Looks in a row that must tell the same blockage."""
 LEAST_DEPTH_M = 0.02
 POWER = 0.375
@@ -394,7 +414,8 @@ SHAPE_SIGMA, DEPTH_SIGMA_M, USUAL_SIGMA = 0.12, 0.006, 0.3
 """How far depths depart from that shape, in logs; the noise of a median; how far drains differ. Assumed."""
 GAIN, MISFIT = 20.0, 4.0
 """How much better a blockage must fit than none, and how badly a manhole may fit, in squared sigmas."""
-STILL_RISING = 1.1
+STILL_RISING, GAIN_RISING = 1.1, 40.0
+"""Where depths below still rise by a tenth, rain may be on its way: only a far better fit counts then."""
 
 
 class _Trunk(NamedTuple):
@@ -430,14 +451,13 @@ class _Trunk(NamedTuple):
         rising = depths > STILL_RISING * before + DEPTH_SIGMA_M
         costs = {}
         for name, cut, above, below, _ in self.candidates:
-            if (rising & below).any():
-                continue  # what comes from above is still on its way
             left = np.where(below, (self.inlets - cut).clip(0.1) / self.inlets, 1.0)
             costs[name] = _misfit(values - POWER * np.log(left), sigma, above, self.onward, usual)
-        if not costs:
-            return None
         least = min(costs.values())
-        if none - least < GAIN or least > MISFIT * told.sum():
+        likeliest = min(costs, key=lambda name: (costs[name], name))
+        below = next(below for name, _, _, below, _ in self.candidates if name == likeliest)
+        gain = GAIN_RISING if (rising & below).any() else GAIN
+        if none - least < gain or least > MISFIT * told.sum():
             return None
         speaks = {name: measured for name, _, _, _, measured in self.candidates}
         places: dict[str, float] = {}

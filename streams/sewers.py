@@ -21,19 +21,20 @@ from streams.drains import (
     ENOUGH,
     GAUGE_SILENT,
     HEAVY_MM_PER_H,
+    LATELY,
     RECENT,
-    SLOPE,
-    STEP,
     Flags,
     Rain,
     Reach,
     Row,
     Wanted,
     after_rain,
+    is_heavy,
     medians,
     onset_of,
     reaches,
     settle,
+    shape_of,
     standing,
     upstream,
 )
@@ -45,6 +46,8 @@ STRIDE = 4
 """Minutes from one look to the next."""
 BLOCK, STROKES = 8, 17
 """Where stations pump into a sewer: the range of so many medians of so many minutes is usual."""
+STILL, IDLE_LPS = 30, 3.0
+"""When the pumps upstream gave less than this for so many minutes, their last stroke has passed."""
 PEERS_MAX, PEERS_MIN = 5, 1
 """Manholes of other sewers to compare with, at most and at least."""
 SHARED = 0.08
@@ -62,20 +65,29 @@ FOREIGN_M = 0.05
 """Depth of the foreign water by itself, in rain: manholes take in a little anyway."""
 CALM_AFTER = 1 * HOUR
 """So long after a disturbance of the pumps nothing new is told."""
-BLIND = 6 * HOUR
-"""So long after the wet well's level jumped or stood still, backwater from it can't be excluded."""
+LET_GO = 30 * MINUTE
+"""When a rise is over, what was held back has been on its way for so long."""
+FLAT, FLAT_M = 20, 0.05
+"""A level that moved less in so many minutes gets nothing, or its sensor lies: then its pump may stand while
+the wet well fills, and what rises above it afterwards rises from there."""
+BLIND = 2 * HOUR
+"""So long after that, backwater can't be excluded."""
 BACK = 0.4
 """A rise or fall is over when less than this part of it is left."""
-LASTS = 12 * HOUR
+LASTS = 8 * HOUR
 TOGETHER = 20 * MINUTE
 """A fall with nothing to confirm it must last so long."""
 TOLD_FOR = 1 * HOUR
 """A rise that told nothing for so long tells no more."""
-HEAD = 0.2
+BACKS_UP = 90 * MINUTE
+"""What is held up between the last manhole and the wet well reaches the manhole within this."""
+HEAD = 0.25
 """Where nothing is measured above, and only a fall can tell of a blockage there, it must be so large."""
 SHAPE_TOLD = 16 * MINUTE
 """How old a rise must be for its shape to tell a step from a slope."""
 LATER = 6 * MINUTE
+"""A rise so old is told beside the inflow of the wet well."""
+ORDER = 3 * MINUTE
 """Onsets nearer to each other than this have no order."""
 SLOWEST_M_PER_S = 0.5
 """Speed of sewage at which a rise travels at the least. Sewers are laid to clean themselves at 0.6 to 0.7."""
@@ -87,7 +99,8 @@ SURGE, SURGE_MORE, SURGE_LEFT = 0.35, 0.12, 0.05
 """By which share inflow may change in half an hour, and what must come beside, over the pump's rating."""
 STANDS = 0.04
 """Less than this looks like a level that doesn't move at all: its sensor may lie."""
-SURGE_TOLD = 12 * MINUTE
+SURGE_ALONE, SURGE_TOLD, SURGE_CLEAR = 0.2, 12 * MINUTE, 30 * MINUTE
+"""What must come beside where no manhole tells of it, how long that must last, by when it must have come."""
 
 
 class _Move(NamedTuple):
@@ -98,6 +111,8 @@ class _Move(NamedTuple):
     onset: int
     base: float
     extreme: float
+    course: float
+    """How deep other sewers usually were then; 0 where none is known."""
 
 
 class _Surge(NamedTuple):
@@ -106,6 +121,7 @@ class _Surge(NamedTuple):
     way: int
     onset: int
     base: float
+    now: float
 
 
 class _Well(NamedTuple):
@@ -125,10 +141,13 @@ class _State(NamedTuple):
     usual: tuple[tuple[float, float] | None, ...]
     """By manhole, those of other sewers included: the least and the most of its usual depth."""
     moves: tuple[_Move | None, ...]
-    disturbed: int
-    """When its pumps, or those that lift into it, were last without power or too slow; -1 is never."""
-    blind: int
-    """When its wet well's level was last not to be trusted."""
+    disturbed: tuple[int, int]
+    """When its pumps, or those that lift into it, were without power or too slow: since when, when last;
+    -1 is never."""
+    blind: tuple[int, int]
+    """When its wet well's level didn't move: since when, when last; -1 is never."""
+    inflow: float | None
+    """Of the wet well, in L/s: what is usual."""
     surge: _Surge | None
     signs: tuple[Sign, ...]
 
@@ -163,6 +182,12 @@ class SewerWatch:
         beside = [sensor for sensor in city.sensors if _tells_of(city, sensor, stations)]
         water = (*(reach.sensor for reach in manholes), *peers)
         self.sensors = (*water, *(sensor.id for sensor in beside), *(sensor.id for sensor in gauges))
+        self._arriving = [
+            self.sensors.index(sensor.id)
+            for sensor in beside
+            if sensor.quantity == "flow" and stations[0] not in _drains(city, sensor.asset)
+        ]
+        """Flows of the pumps that lift into it."""
         self._beside = slice(self._known, self._known + len(beside))
         self._gauges = slice(self._known + len(beside), len(self.sensors))
         self._floor = np.array([_low(sensor) for sensor in beside])
@@ -184,7 +209,7 @@ class SewerWatch:
 
     def begin(self) -> _State:
         """Nothing is known yet."""
-        return _State(Rain(), (None,) * self._known, (None,) * self._own, -1, -1, None, ())
+        return _State(Rain(), (None,) * self._known, (None,) * self._own, (-1, -1), (-1, -1), None, None, ())
 
     def step(self, state: Any, past: Past, at: int) -> tuple[_State, tuple[Sign, ...]]:
         """One minute further."""
@@ -205,15 +230,16 @@ class SewerWatch:
         recent = rows[-self._recent :, : self._own]
         told = np.isfinite(recent).sum(axis=0) >= ENOUGH
         low, high = np.fmin.reduce(recent), np.fmax.reduce(recent)
+        course = self._course(now)
         moves = [
-            move and self._lasting(_Move(*move), low[place], high[place], at, told[place])
+            move and self._lasting(_Move(*move), course, low[place], high[place], at, told[place])
             for place, move in enumerate(now.moves)
         ]
         if any(before and not after for before, after in zip(now.moves, moves, strict=True)):
-            now = now._replace(disturbed=at)  # what was held back is let go
+            now = _disturb(now, at, at - LET_GO)
         seen = _Seen(rows, told, low, high, wet)
-        now = now._replace(surge=self._surge(now, seen, at))
-        if self._calm(now, at) and rain.heaviest < 1 and at - rain.heard <= GAUGE_SILENT:
+        now = self._surge(now._replace(moves=tuple(moves)), seen, at)
+        if not is_heavy(rain, at) and at - rain.heard <= GAUGE_SILENT:
             self._find(now, moves, seen, past, at)
         if not any(moves) and not now.signs and not now.surge:
             return now._replace(moves=tuple(moves))
@@ -225,19 +251,21 @@ class SewerWatch:
         return now._replace(moves=tuple(moves), signs=settle(now.signs, wanted, at))
 
     def _calm(self, now: _State, at: int) -> bool:
-        return now.disturbed < 0 or at - now.disturbed > CALM_AFTER
+        return now.disturbed[1] < 0 or at - now.disturbed[1] > CALM_AFTER
 
     def _disturbances(self, now: _State, rows: Row, at: int) -> _State:
         """Pumps without power, a wet well too full, or one whose level lies."""
         checked = medians(rows[-3:, self._beside])
         with np.errstate(invalid="ignore"):
             if ((checked < self._floor) | (checked > self._roof)).any():
-                now = now._replace(disturbed=at)
+                now = _disturb(now, at, at)
         if self._level is not None:
-            levels = rows[-10:, self._level]
+            levels = rows[-FLAT:, self._level]
             levels = levels[np.isfinite(levels)]
-            if len(levels) >= 6 and not np.ptp(levels):
-                now = now._replace(blind=at)
+            if len(levels) > FLAT / 2 and np.ptp(np.percentile(levels, (10, 90))) < FLAT_M:
+                since, last = now.blind
+                goes_on = last >= 0 and at - last <= STRIDE * MINUTE
+                now = now._replace(blind=(since if goes_on else at - FLAT * MINUTE, at))
         return now
 
     def _usual(self, now: _State, rows: Row) -> tuple[tuple[float, float] | None, ...]:
@@ -258,26 +286,36 @@ class SewerWatch:
             for old, away, low, high in zip(now.usual, moved, least, most, strict=True)
         )
 
-    def _lasting(self, move: _Move, low: float, high: float, at: int, told: bool) -> _Move | None:
-        """A move as it goes on, or None when it is over."""
+    def _lasting(
+        self, move: _Move, course: float, low: float, high: float, at: int, told: bool
+    ) -> _Move | None:
+        """A move as it goes on, or None when it is over: what is usual has moved with the other sewers."""
         if not told:
             return move
-        nearest = low if move.way > 0 else high
-        farthest = high if move.way > 0 else low
-        left = move.way * (farthest - move.base)
+        nearest, farthest = (low, high) if move.way > 0 else (high, low)
+        base = move.base * course / move.course if course and move.course else move.base
+        left = move.way * (farthest - base)
         if left < BACK * move.way * (move.extreme - move.base) or at - move.onset > LASTS:
             return None
         extreme = max(move.extreme, nearest) if move.way > 0 else min(move.extreme, nearest)
         return move._replace(extreme=float(extreme))
 
+    def _course(self, now: _State) -> float:
+        """How deep other sewers usually are at this hour."""
+        known = [usual[1] for usual in now.usual[self._own :] if usual]
+        return float(np.median(known)) if known else 0.0
+
     def _find(self, now: _State, moves: list[_Move | None], seen: "_Seen", past: Past, at: int) -> None:
         """Put manholes that have just left their usual range among the moves."""
         least, most = (np.array([one[way] if one else np.nan for one in now.usual]) for way in (0, 1))
         own = slice(None, self._own)
+        if self._arriving and self._is_still(seen.rows[-STILL:, self._arriving]):
+            most = least  # no stroke is on its way
         with np.errstate(invalid="ignore"):
             away = seen.told & ((seen.low > most[own]) | (seen.high < least[own]))
         if not away.any():
             return
+        calm, course = self._calm(now, at), self._course(now)
         recent = medians(seen.rows[-BLOCK:, : self._known])
         shared = SHARED_PULSED if self._pulsed else SHARED
         apart = ALONE + (STEEPEST * (at - now.rain.began) / HOUR if seen.wet else 0.0)
@@ -297,39 +335,72 @@ class SewerWatch:
                 roof = np.hypot(roof, FOREIGN_M)
             if seen.low[place] > roof + reach.least_m:
                 since = onset_of(past, at, place, most[place] + reach.least_m, SINCE)
-                moves[place] = _Move(1, since, float(most[place]), float(seen.low[place]))
-            elif seen.high[place] < floor - reach.least_m / 2:
-                moves[place] = _Move(
-                    -1, at - self._recent * MINUTE, float(least[place]), float(seen.high[place])
-                )
+                if not calm and since >= now.disturbed[0]:
+                    continue
+                moves[place] = _Move(1, since, float(most[place]), float(seen.low[place]), course)
+            elif calm and seen.high[place] < floor - reach.least_m / 2:
+                since = at - self._recent * MINUTE
+                moves[place] = _Move(-1, since, float(least[place]), float(seen.high[place]), course)
+
+    def _is_still(self, flows: Row) -> bool:
+        """Whether all pumps that lift into the sewer have stood for long."""
+        return bool((np.isfinite(flows).sum(axis=0) > STILL / 2).all() and np.nanmax(flows) < IDLE_LPS)
 
     # --- the wet well -----------------------------------------------------------------------------
 
-    def _surge(self, now: _State, seen: _Seen, at: int) -> _Surge | None:
-        """Whether the wet well gets far more or less than an hour ago, after its level and its pump."""
+    def _surge(self, now: _State, seen: _Seen, at: int) -> _State:
+        """Whether the wet well gets far more or less than before, after its level and its pump."""
         well = self._well
-        unsure = self._is_blind(now, at) or not self._calm(now, at)
-        if well is None or unsure or len(seen.rows) < WELL_BASE + WELL_NOW:
-            return None
-        level, flow = seen.rows[:, well.level], seen.rows[:, well.flow]
+        if well is None or len(seen.rows) < WELL_BASE + WELL_NOW:
+            return now
+        step = 0.1 + 2 * well.rated_lps * 0.06 / well.area_m2  # metres a minute that no pump brings
+        level, flow = _without_spikes(seen.rows[:, well.level], step), seen.rows[:, well.flow]
         inflow = _balance(level[-WELL_NOW - 1 :], flow[-WELL_NOW:], well.area_m2)
         if not abs(inflow) <= 3 * well.rated_lps:  # NaN too
-            return now.surge and _Surge(*now.surge)
+            return now
         if now.surge:
             surge = _Surge(*now.surge)
             left = surge.way * (inflow - surge.base)
             lasts = left > SURGE_LEFT * well.rated_lps and at - surge.onset < LASTS
-            return surge if lasts and inflow > STANDS * well.rated_lps else None
-        ago = slice(-WELL_BASE - WELL_NOW - 1, -WELL_NOW)
-        base = _balance(level[ago], flow[ago][1:], well.area_m2)
-        if inflow > base * (1 + SURGE) + SURGE_MORE * well.rated_lps:
-            return _Surge(1, at - WELL_NOW // 2 * MINUTE, base)
-        if STANDS * well.rated_lps < inflow < base * (1 - SURGE) - SURGE_LEFT * well.rated_lps:
-            return _Surge(-1, at - WELL_NOW // 2 * MINUTE, base)
-        return None
+            return now._replace(surge=surge._replace(now=inflow) if lasts else None)
+        if not seen.wet:
+            ago = slice(-WELL_BASE - WELL_NOW - 1, -WELL_NOW)
+            usual = _balance(level[ago], flow[ago][1:], well.area_m2)
+            now = now._replace(inflow=None if np.isnan(usual) else usual)
+        if now.inflow is None:
+            return now
+        base, since = now.inflow, at - WELL_NOW // 2 * MINUTE
+        more = SURGE_MORE * well.rated_lps
+        if inflow > base * (1 + SURGE) + more:
+            base *= max(self._demand(now, seen), 1.0)
+            if inflow > base * (1 + SURGE) + more:
+                return now._replace(surge=_Surge(1, since, base, inflow))
+            return now
+        if inflow < base * (1 - SURGE) - SURGE_LEFT * well.rated_lps:
+            return now._replace(surge=_Surge(-1, since, base, inflow))
+        return now
 
-    def _is_blind(self, now: _State, at: int) -> bool:
-        return now.blind >= 0 and at - now.blind < BLIND
+    def _demand(self, now: _State, seen: _Seen) -> float:
+        """How demand has grown meanwhile, after manholes that are as usual: flow goes with depth squared."""
+        recent = medians(seen.rows[-BLOCK:, : self._known])
+        moved = (*now.moves, *[None] * (self._known - self._own))
+        grown = [
+            float(depth) / usual[1]
+            for depth, usual, move in zip(recent, now.usual, moved, strict=True)
+            if usual and usual[1] > 0 and not move and np.isfinite(depth)
+        ]
+        return float(np.median(grown)) ** 2 if grown else 1.0
+
+    def _is_clear(self, surge: _Surge) -> bool:
+        """Whether the wet well tells it without a manhole beside."""
+        return self._well is not None and abs(surge.now - surge.base) > (
+            SURGE * surge.base + SURGE_ALONE * self._well.rated_lps
+        )
+
+    def _is_blind(self, now: _State, onset: int) -> bool:
+        """Whether what began then may be backwater from a wet well that nobody sees."""
+        since, last = now.blind
+        return last >= 0 and since + LATELY * MINUTE < onset < last + BLIND
 
     # --- patterns ---------------------------------------------------------------------------------
 
@@ -345,26 +416,37 @@ class SewerWatch:
         ]
         for sign in told:
             wanted[sign.asset, sign.condition] = sign.onset, sign.places
-        if told or self._is_blind(now, at):
+        if told:
             return
         for reach, move in zip(self._reaches, moves, strict=True):
-            if move and (found := self._pattern(now, reach, move, moves, seen, at)):
+            if (
+                move
+                and not self._is_blind(now, move.onset)
+                and (found := self._pattern(now, reach, move, moves, seen, at))
+            ):
                 condition, names = found
+                if self._pulsed and condition != "blockage_pattern":  # strokes may hide it further up
+                    names += tuple(
+                        name
+                        for above in self._above[self._place[reach.asset]]
+                        for name in self._reaches[above].enters
+                    )
                 wanted[reach.asset, condition] = move.onset, _ranked(names)
                 return
         if now.surge and self._well and not any(moves):
-            surge = _Surge(*now.surge)
-            last = self._reaches[-1]
-            calm = now.disturbed < 0 or surge.onset - now.disturbed > CALM_AFTER
-            dry = now.rain.fell < 0 or surge.onset - now.rain.fell > DRY_AFTER
-            if not calm or not dry or at - surge.onset < SURGE_TOLD:
+            surge, last = _Surge(*now.surge), self._reaches[-1]
+            stands = surge.now < STANDS * self._well.rated_lps or is_heavy(now.rain, at)
+            age = at - surge.onset
+            calm = self._calm(now, surge.onset) or surge.onset < now.disturbed[0]
+            clear = calm and self._is_clear(surge) and not self._is_blind(now, surge.onset)
+            if stands or not clear or not SURGE_TOLD <= age <= SURGE_CLEAR:
                 return
-            if surge.way > 0:
-                wanted[self._well.asset, "discharge_pattern"] = (
-                    surge.onset,
-                    _ranked((self._well.asset, *last.holds[:0:-1])),
-                )
-            else:
+            rained = now.rain.fell >= 0 and surge.onset - now.rain.fell <= DRY_AFTER
+            if surge.way > 0 and (not rained or seen.wet):
+                condition = "infiltration_pattern" if rained else "discharge_pattern"
+                enters = (self._well.asset, *last.holds[:0:-1])
+                wanted[self._well.asset, condition] = surge.onset, _ranked(enters)
+            elif not rained:
                 wanted[self._well.asset, "blockage_pattern"] = surge.onset, _ranked(last.holds)
 
     def _pattern(
@@ -390,16 +472,16 @@ class SewerWatch:
         if below and below.way < 0:
             return "blockage_pattern", reach.holds
         rising_above = [one for one in above if one.way > 0]
-        if any(one.onset > move.onset + LATER for one in rising_above) and not risen_below and not seen.wet:
+        if any(one.onset > move.onset + ORDER for one in rising_above) and not risen_below and not seen.wet:
             return "blockage_pattern", reach.holds
         if rising_above:
             return None
         if now.rain.fell >= 0 and 0 <= move.onset - now.rain.began < WET_FOR:
             return "infiltration_pattern", reach.enters
-        if reach.below is None:
+        if reach.below is None or (self._pulsed and not below):
             return self._at_the_end(now, reach, move, seen, at)
         if below:
-            return ("discharge_pattern", reach.enters) if below.onset >= move.onset - LATER else None
+            return ("discharge_pattern", reach.enters) if below.onset >= move.onset - ORDER else None
         if age >= LATER + self._travel[reach.asset] or (
             age >= 2 * LATER and self._lowered(now, reach.below, seen)
         ):
@@ -413,17 +495,14 @@ class SewerWatch:
         age = at - move.onset
         if now.surge and age >= LATER:
             surge = _Surge(*now.surge)
-            if surge.onset >= move.onset - TOGETHER:
-                enters = surge.way > 0
-                return ("discharge_pattern", reach.enters) if enters else ("blockage_pattern", reach.holds)
-        if age < SHAPE_TOLD:
+            if surge.way > 0 and surge.onset >= move.onset - TOGETHER:
+                return "discharge_pattern", reach.enters
+            if surge.way < 0 and surge.onset >= move.onset - BACKS_UP:
+                return "blockage_pattern", reach.holds
+        shape = shape_of(seen.rows[:, self._place[reach.asset]], move.base, age // MINUTE)
+        if self._well or shape is None or age < SHAPE_TOLD:
             return None
-        column = seen.rows[max(len(seen.rows) - 1 - age // MINUTE, 0) :, self._place[reach.asset], None]
-        early, late = medians(column[:RECENT])[0], medians(column[-RECENT:])[0]
-        share = (late - early) / (late - move.base)
-        if share < STEP:
-            return "discharge_pattern", reach.enters
-        return ("blockage_pattern", reach.holds) if share > SLOPE and self._well is None else None
+        return ("discharge_pattern", reach.enters) if shape == "step" else ("blockage_pattern", reach.holds)
 
     def _lowered(self, now: _State, asset: str, seen: _Seen) -> bool:
         """Whether a manhole gets less than usual, if not little enough to be told."""
@@ -431,6 +510,19 @@ class SewerWatch:
         usual = now.usual[place]
         recent = medians(seen.rows[-BLOCK:, place : place + 1])[0]
         return usual is not None and bool(recent < usual[0] * (1 - SHARED))
+
+
+def _disturb(now: _State, at: int, since: int) -> _State:
+    """The state with a disturbance that goes on, or that has lasted since then."""
+    began, last = now.disturbed
+    return now._replace(disturbed=(began if last >= 0 and at - last <= CALM_AFTER else since, at))
+
+
+def _without_spikes(values: Row, step: float) -> Row:
+    """Values of which none leaps by more than a step from the one before it; those that do are unknown."""
+    with np.errstate(invalid="ignore"):
+        leaps = np.abs(np.diff(values, prepend=values[:1])) > step
+    return np.where(leaps, np.nan, values)
 
 
 def _balance(level: Row, flow: Row, area_m2: float) -> float:
