@@ -25,6 +25,10 @@ BLOCK = 5
 """Minutes of a block."""
 LOOK_BACK = 2 * BLOCK + 2
 """Rows that a block is judged by: it, the one before, and a minute at either end to tell spikes."""
+QUICK = (2, 3, 5, 8)
+"""Blocks after which a sudden draw may be told: the first without tanks, later ones as tanks make noise."""
+QUIET_LPS = 1.2
+"""Noise of demand, in L/s, that needs no longer look; assumed."""
 SETTLES = 6
 """Blocks after a disturbance in which demand is no measure for later; assumed."""
 LEVEL_M = 0.02
@@ -36,7 +40,8 @@ IDLE_LPS = 1.0
 LIES_LPS = 10.0
 """A demand further below nothing, and below its noise, tells of a level that lies; assumed."""
 DRY_M = 10.0
-"""Where most pressures of a part are below this, its customers don't get what they ask for; assumed."""
+"""Where most pressures of a part are below this, its customers don't get what they ask for; assumed. Half the
+sensor's own limit ``low`` where that is less."""
 EMPTY_M = 0.3
 """Where the sensor has no limit ``low_low``, a tank is empty below this; assumed."""
 
@@ -55,12 +60,15 @@ class Zone(NamedTuple):
     """Levels: column, L/s that a metre a minute is, and the level below which it is empty."""
     voltages: tuple[int, ...]
     needed: tuple[int, ...]
-    """Meters that show a flow while water comes the ordinary way: works', or pumps' where no tank helps."""
-    pressures: tuple[int, ...]
+    """Meters of pumps without which all water comes past a meter: where neither works nor a tank help."""
+    pressures: tuple[tuple[int, float], ...]
+    """Column, and the pressure below which customers don't get what they ask for."""
     beside: tuple[int, ...]
     """The zones on the other side of its pumps."""
     noise: float
     """Of demand over one block, in L/s; over more, so many times less."""
+    quick: tuple[int, ...]
+    """After so many blocks a sudden draw may be told."""
 
 
 class Record:
@@ -73,6 +81,7 @@ class Record:
         for zone, its in enumerate(zones):
             for other in its.beside:
                 around[:, zone] &= calm[:, other]
+        self._noise = [its.noise for its in zones]
         self.demand = np.where(around, demand, np.nan)
         self.now = len(blocks)
         known = np.isfinite(self.demand)
@@ -98,15 +107,26 @@ class Record:
             return math.nan
         return (sums[until][zone] - sums[since][zone]) / known
 
-    def grown(self, zone: int, then: Span, now: Span) -> float | None:
-        """How much the other zones' demand grew: the middle one, by what they took; None if none is known."""
-        found = []
+    def noise(self, zone: int, span: Span) -> float:
+        """Of the mean demand over some blocks, in L/s: only the levels at both ends of the span count."""
+        return self._noise[zone] / (span[1] - span[0])
+
+    def grown(self, zone: int, then: Span, now: Span) -> tuple[float, float] | None:
+        """How much the other zones' demand grew: the middle one, by what they took; and the noise of that.
+
+        None if none is known.
+        """
+        found, noise = [], 0.0
         for other in range(self.demand.shape[1]):
             if other != zone:
                 before, after = self.mean(other, then, "base"), self.mean(other, now, "fair")
                 if before > IDLE_LPS and after > 0:
                     found.append((after / before, before))
-        return middle(found)
+                    noise = math.hypot(
+                        noise, self.noise(other, now), after / before * self.noise(other, then)
+                    )
+        growth = middle(found)
+        return None if growth is None else (growth, noise / sum(weight for _, weight in found))
 
     def slope(self, zone: int, span: Span) -> float:
         """Change a block over some blocks."""
@@ -197,7 +217,7 @@ def demand(zone: Zone, before: Ends, after: Ends) -> float | None:
     return taken if taken > -max(4 * zone.noise, LIES_LPS) else None
 
 
-def is_calm(zone: Zone, of: Means, pressures: Row) -> bool:
+def is_calm(zone: Zone, of: Means, rows: Row) -> bool:
     """Whether a balance can be trusted: pumps may run, tanks hold water, pressures are there."""
     if any(of.last[column] < DEAD_PU for column in zone.voltages):
         return False
@@ -205,8 +225,9 @@ def is_calm(zone: Zone, of: Means, pressures: Row) -> bool:
         return False
     if any(of.last[column] < empty for column, _, empty in zone.tanks):
         return False
-    known = pressures[np.isfinite(pressures)]
-    return not (len(known) and float(np.median(known)) < DRY_M)
+    lately = rows[-BLOCK - 1 : -1]
+    dry = [bool((lately[:, column] < least).any()) for column, least in zone.pressures]
+    return 2 * sum(dry) <= len(dry)
 
 
 def number(value: float) -> float | None:
@@ -245,7 +266,11 @@ def balance_sensors(city: City, part: Mains) -> Iterator[str]:
 
 def zone_of(city: City, part: Mains, beside: tuple[int, ...], column: dict[str, int]) -> Zone:
     """A part with the columns of its sensors."""
-    noise = sum((LEVEL_M * litres(city, tank) / 60) ** 2 for tank in part.tanks) ** 0.5
+    noise = (
+        sum((LEVEL_M * litres(city, tank) / 60) ** 2 for tank in part.tanks) ** 0.5
+        * (2 / BLOCK) ** 0.5
+        / BLOCK
+    )
     return Zone(
         (
             *((column[f"{asset}/flow"], 1) for asset in (*part.works, *part.into)),
@@ -253,11 +278,26 @@ def zone_of(city: City, part: Mains, beside: tuple[int, ...], column: dict[str, 
         ),
         tuple((column[f"{tank}/level"], litres(city, tank) / 60, _empty(city, tank)) for tank in part.tanks),
         tuple(column[f"{one}/voltage"] for one in (*part.works, *part.into) if f"{one}/voltage" in column),
-        tuple(column[f"{one}/flow"] for one in (part.works or (() if part.tanks else part.into))),
-        tuple(column[f"{one}/pressure"] for one in part.junctions if f"{one}/pressure" in column),
+        tuple(column[f"{pump}/flow"] for pump in (() if part.works or part.tanks else part.into)),
+        tuple(
+            (column[sensor], min(DRY_M, (city.sensor_by_id[sensor].limits.low or 2 * DRY_M) / 2))
+            for sensor in (f"{junction}/pressure" for junction in part.junctions)
+            if sensor in column
+        ),
         beside,
-        noise * (2 / BLOCK) ** 0.5 / BLOCK,
+        noise,
+        _quick(noise),
     )
+
+
+def _quick(noise: float) -> tuple[int, ...]:
+    """Without noise at once; else ever longer, until the noise is small."""
+    if noise == 0:
+        return QUICK[:1]
+    enough = next(
+        (n for n, blocks in enumerate(QUICK) if n > 0 and noise / blocks < QUIET_LPS), len(QUICK) - 1
+    )
+    return QUICK[1 : enough + 1]
 
 
 def _empty(city: City, tank: str) -> float:

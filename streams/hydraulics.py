@@ -63,9 +63,8 @@ class Mains(NamedTuple):
                 break
         return heads
 
-    def responses(self, inflows: Row) -> Row:
-        """How the head of each node (row) changes with one L/s more into each node (column), about a case."""
-        heads = self.heads(inflows[None])[0]
+    def responses(self, heads: Row) -> Row:
+        """How the head of each node (row) changes with one L/s more into each node (column), about these."""
         lost = heads[self.ends[:, 0]] - heads[self.ends[:, 1]]
         flows = (np.abs(lost) / self.resistance) ** (1 / _EXPONENT)
         found = np.zeros((len(self.nodes),) * 2)

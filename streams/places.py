@@ -162,7 +162,7 @@ def by_heads(seen: Sights, before: Stretch, after: Stretch, drawn: float) -> Row
     nodes = [node for node, _, _ in known]
     change, noise = (np.array(column) for column in zip(*((c, n) for _, c, n in known), strict=True))
     then = seen.mains.heads(_inflows(seen, before, 0.0)[None])[0, nodes]
-    tried = [_fit(_heads(seen, after, size * drawn)[:, nodes] - then, change, noise) for size in SIZES]
+    tried = [_fit(computed[:, nodes] - then, change, noise) for computed in _heads(seen, after, drawn)]
     found: Row = np.logaddexp.reduce(tried)
     return found
 
@@ -216,17 +216,21 @@ def _slope(values: Row) -> float:
     return float(np.polyfit(known, values[known], 1)[0]) if len(known) > 2 else 0.0
 
 
-def _heads(seen: Sights, stretch: Stretch, drawn: float) -> Row:
-    """Heads with the draw at each junction in turn: a row a junction."""
-    inflows, junctions = _inflows(seen, stretch, drawn), _junctions(seen)
-    if len(seen.mains.nodes) > WHOLE_MAX:
-        inflows[junctions] -= drawn / len(junctions)
-        by_draw = seen.mains.responses(inflows)[:, junctions].T
-        about: Row = seen.mains.heads(inflows[None]) - drawn * (by_draw - by_draw.mean(axis=0))
-        return about
-    tried = np.repeat(inflows[None], len(junctions), axis=0)
-    tried[np.arange(len(junctions)), junctions] -= drawn
-    return seen.mains.heads(tried)
+def _heads(seen: Sights, stretch: Stretch, drawn: float) -> Iterator[Row]:
+    """For each size of the draw: heads with it at each junction in turn, a row a junction."""
+    junctions = _junctions(seen)
+    if (
+        len(seen.mains.nodes) > WHOLE_MAX
+    ):  # one solution with the draw everywhere, and the tangents from there
+        about = seen.mains.heads(_inflows(seen, stretch, 0.0)[None])[0]
+        by_draw = seen.mains.responses(about)[:, junctions].T
+        for size in SIZES:
+            yield about - size * drawn * (by_draw - by_draw.mean(axis=0))
+        return
+    for size in SIZES:
+        tried = np.repeat(_inflows(seen, stretch, size * drawn)[None], len(junctions), axis=0)
+        tried[np.arange(len(junctions)), junctions] -= size * drawn
+        yield seen.mains.heads(tried)
 
 
 def _junctions(seen: Sights) -> list[int]:

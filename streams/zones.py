@@ -34,7 +34,7 @@ from streams.balances import (
     number,
     zone_of,
 )
-from streams.groups import Past, Places, Sign, Watcher
+from streams.groups import Past, Places, Sign
 from streams.hydraulics import Mains, Row, parts
 from streams.places import Sights, Stretch, places, rising, sights, sights_sensors
 
@@ -61,8 +61,10 @@ PASSED_ON = 0.4
 """Where a zone beside falls by this share of the rise, the water only goes another way; assumed."""
 STARVES = 0.3
 """A zone that takes less than this of what it should is dry, or a level lies; assumed."""
-QUICK, NOISY_LPS, SLOW = 3, 2.0, 5
-"""Blocks after which a sudden draw is told: one less without a tank, more where tanks make more noise."""
+STEADY_LPS = 1.0
+"""Only a zone with less noise over the blocks before has a trend of its own; assumed."""
+NOW = 3
+"""Blocks that are the present."""
 LATELY, ALIKE, AWAY = 20, 120, 45
 """Minutes: the length of a stretch; how far back one with the same pumps is sought; what is kept clear."""
 FEW = 4
@@ -152,7 +154,7 @@ class ZoneWatch:
         return state, tuple(one.sign() for one in known.open if one)
 
 
-def zone_watchers(city: City) -> list[Watcher]:
+def zone_watchers(city: City) -> list[ZoneWatch]:
     """One for the whole city, if any part of its water network is metered."""
     watch = ZoneWatch(city)
     return [watch] if watch.sensors else []
@@ -173,7 +175,7 @@ class _Look:
         block = tuple(
             (
                 None if (taken := demand(its, *both)) is None else number(taken),
-                is_calm(its, of, rows[-BLOCK - 1 : -1, list(its.pressures)]),
+                is_calm(its, of, rows),
                 one is None,
             )
             for its, one, *both in zip(self._zones, state.open, state.ends, after, strict=True)
@@ -201,18 +203,18 @@ class _Look:
     def _starves(self, zone: int) -> bool:
         """Whether a zone takes far less than an hour ago, others don't: a level lies, or it is dry."""
         record = self._record
-        then, now = (record.now - SPANS[0] - ENDS, record.now - ENDS), (record.now - QUICK, record.now)
-        before = record.mean(zone, then, "base")
-        if not record.mean(zone, now) < STARVES * before:
+        then, now = (record.now - SPANS[0] - ENDS, record.now - ENDS), (record.now - NOW, record.now)
+        should = STARVES * record.mean(zone, then, "base") - 2 * record.noise(zone, now)
+        if not record.mean(zone, now) < should:
             return False
         grown = record.grown(zone, then, now)
-        return record.mean(zone, now) < STARVES * before * min(1.0 if grown is None else grown, 1.0)
+        return grown is None or record.mean(zone, now) < should * min(grown[0], 1.0)
 
     def _judge(self, zone: int, one: Open | None) -> Open | None:
         if one is None:
             return self._sudden(zone) or self._growing(zone)
-        step, age = self._step(zone, "known"), self._ago(one.found)
-        if step and age > QUICK and step.fallen > max(one.size / 2, step.limit * 0.75):
+        step, age = self._step(zone, self._zones[zone].quick[-1], "known"), self._ago(one.found)
+        if step and age > NOW and step.fallen > max(one.size / 2, step.limit * 0.75):
             return one._replace(cleared=self._at - (step.now[1] - step.now[0]) * BLOCK * MINUTE)
         if self._at - one.found >= LASTS:
             return one._replace(cleared=self._at)
@@ -220,22 +222,28 @@ class _Look:
 
     # --- sudden -----------------------------------------------------------------------------------------
 
-    def _step(self, zone: int, kind: str) -> Step | None:
+    def _step(self, zone: int, quick: int, kind: str) -> Step | None:
         """The last blocks against those before, as the others grew, and as it went itself."""
-        record, its = self._record, self._zones[zone]
-        quick = QUICK - 1 if not its.tanks else QUICK if its.noise / QUICK < NOISY_LPS else SLOW
+        record = self._record
         now = record.now - quick, record.now
-        then = now[0] - 1 - BASE, now[0] - 1
+        then = now[0] - 1 - max(BASE, quick), now[0] - 1
         before, taken = record.mean(zone, then, kind), record.mean(zone, now)
         if math.isnan(before + taken) or np.isnan(record.demand[slice(*now), zone]).any():
             return None
         grown = record.grown(zone, then, now)
+        expected = [before * grown[0]] if grown else []
         trend = before + record.slope(zone, then) * (sum(now) - sum(then)) / 2
-        expected = [before * grown] if grown is not None else []
-        if not expected or abs(trend - before) < before / 2 + IDLE_LPS:
+        if not grown or (
+            abs(trend - before) < before / 2 + IDLE_LPS and record.noise(zone, then) < STEADY_LPS
+        ):
             expected.append(trend)
         most = max(expected)
-        spread = math.hypot(2**0.5 * its.noise / quick, UNEVEN * max(before, most))
+        spread = math.hypot(
+            record.noise(zone, now),
+            record.noise(zone, then) * (grown[0] if grown else 1.0),
+            before * grown[1] if grown else 0.0,
+            UNEVEN * max(before, most),
+        )
         half = max(quick // 2, 1)
         least = min(record.mean(zone, (now[0], now[0] + half)), record.mean(zone, (now[1] - half, now[1])))
         high = record.demand[now[0] - 1 : now[1], zone] > (most + taken) / 2
@@ -249,11 +257,16 @@ class _Look:
         )
 
     def _sudden(self, zone: int) -> Open | None:
-        step = self._step(zone, "base")
-        if step is None or step.risen < step.limit or self._passed_on(zone, step.then, step.now, step.risen):
-            return None
-        onset = self._at - (self._record.now - step.high) * BLOCK * MINUTE
-        return self._found(zone, "excess_draw", onset, step.then, step.risen)
+        for quick in self._zones[zone].quick:
+            step = self._step(zone, quick, "base")
+            if (
+                step
+                and step.risen > step.limit
+                and not self._passed_on(zone, step.then, step.now, step.risen)
+            ):
+                onset = self._at - (self._record.now - step.high) * BLOCK * MINUTE
+                return self._found(zone, "excess_draw", onset, step.then, step.risen)
+        return None
 
     def _passed_on(self, zone: int, then: Span, now: Span, risen: float) -> bool:
         """Whether a zone behind a pump takes so much less at the same time: water then goes another way."""
@@ -265,18 +278,16 @@ class _Look:
 
     # --- slow -------------------------------------------------------------------------------------------
 
-    def _excess(self, zone: int, then: Span, ago: int) -> tuple[float, float] | None:
-        """So many blocks ago: what was taken beyond what was expected, and what was expected."""
+    def _excess(self, zone: int, then: Span, ago: int) -> tuple[float, float, float] | None:
+        """So many blocks ago: what was taken beyond what was expected, what was expected, and the noise."""
         record = self._record
         now = record.now - ago - ENDS, record.now - ago
-        before, taken, grown = (
-            record.mean(zone, then, "base"),
-            record.mean(zone, now),
-            record.grown(zone, then, now),
-        )
-        if grown is None or math.isnan(before + taken):
+        before, taken = record.mean(zone, then, "base"), record.mean(zone, now)
+        if math.isnan(before + taken) or (grown := record.grown(zone, then, now)) is None:
             return None
-        return taken - before * grown, before * grown
+        growth, its_noise = grown
+        noise = math.hypot(record.noise(zone, now), growth * record.noise(zone, then), before * its_noise)
+        return taken - before * growth, before * growth, noise
 
     def _strayed(self, zone: int, count: int, squares: float) -> tuple[int, float]:
         """Twice an hour: how far a zone's demand went from the others' in an hour."""
@@ -291,13 +302,12 @@ class _Look:
     def _growing(self, zone: int) -> Open | None:
         count, squares = self._state.strays[zone]
         strays = ((STRAYS_WEIGHT * STRAYS**2 + squares) / (STRAYS_WEIGHT + count)) ** 0.5
-        noise = 2**0.5 * self._zones[zone].noise / ENDS
         for span in SPANS:
             then = self._record.now - span - ENDS, self._record.now - span
             over = self._excess(zone, then, 0)
             if over is None:
                 continue
-            excess, expected = over
+            excess, expected, noise = over
             limit = max(SMALL_GROWN_LPS, SIGMAS * math.hypot(noise, strays * span / SPANS[0] * expected))
             if excess < limit * WITH_DRAINS:
                 continue
