@@ -29,6 +29,8 @@ QUICK = (2, 3, 5, 8)
 """Blocks after which a sudden draw may be told: the first without tanks, later ones as tanks make noise."""
 QUIET_LPS = 1.2
 """Noise of demand, in L/s, that needs no longer look; assumed."""
+UNEVEN = 0.05
+"""How far a zone's demand strays from the others' within half an hour, as a share; assumed."""
 SETTLES = 6
 """Blocks after a disturbance in which demand is no measure for later; assumed."""
 LEVEL_M = 0.02
@@ -112,21 +114,22 @@ class Record:
         return self._noise[zone] / (span[1] - span[0])
 
     def grown(self, zone: int, then: Span, now: Span) -> tuple[float, float] | None:
-        """How much the other zones' demand grew: the middle one, by what they took; and the noise of that.
+        """How much the other zones' demand grew: the middle one, by how sure each is; and the noise of that.
 
         None if none is known.
         """
-        found, noise = [], 0.0
+        found, noises = [], []
         for other in range(self.demand.shape[1]):
             if other != zone:
                 before, after = self.mean(other, then, "base"), self.mean(other, now, "fair")
                 if before > IDLE_LPS and after > 0:
-                    found.append((after / before, before))
-                    noise = math.hypot(
-                        noise, self.noise(other, now), after / before * self.noise(other, then)
-                    )
-        growth = middle(found)
-        return None if growth is None else (growth, noise / sum(weight for _, weight in found))
+                    growth = after / before
+                    noise = math.hypot(self.noise(other, now), growth * self.noise(other, then)) / before
+                    weight = 1 / (noise**2 + UNEVEN**2)
+                    found.append((growth, weight))
+                    noises.append(noise * weight)
+        grown = middle(found)
+        return None if grown is None else (grown, math.hypot(*noises) / sum(weight for _, weight in found))
 
     def slope(self, zone: int, span: Span) -> float:
         """Change a block over some blocks."""

@@ -19,6 +19,7 @@ from streams.balances import (
     BLOCK,
     IDLE_LPS,
     LOOK_BACK,
+    UNEVEN,
     Block,
     Ends,
     Record,
@@ -44,8 +45,6 @@ KEPT = 44
 """Blocks that are remembered."""
 SMALL_LPS, SMALL_GROWN_LPS = 9.5, 10.0
 """Less is no sign: flushing a main takes some 8 L/s (assumed)."""
-UNEVEN = 0.05
-"""How far demand strays from the other zones' within half an hour, as a share; assumed."""
 STRAYS, STRAYS_WEIGHT, STRAYS_MAX = 0.08, 8, 0.15
 """The same within an hour, until a zone has shown its own; worth so many looks; one counts at most."""
 SIGMAS = 4.0
@@ -233,9 +232,9 @@ class _Look:
         grown = record.grown(zone, then, now)
         expected = [before * grown[0]] if grown else []
         trend = before + record.slope(zone, then) * (sum(now) - sum(then)) / 2
-        if not grown or (
-            abs(trend - before) < before / 2 + IDLE_LPS and record.noise(zone, then) < STEADY_LPS
-        ):
+        if record.noise(zone, then) > STEADY_LPS:
+            expected.append(before)
+        elif not grown or abs(trend - before) < before / 2 + IDLE_LPS:
             expected.append(trend)
         most = max(expected)
         spread = math.hypot(
@@ -285,9 +284,10 @@ class _Look:
         before, taken = record.mean(zone, then, "base"), record.mean(zone, now)
         if math.isnan(before + taken) or (grown := record.grown(zone, then, now)) is None:
             return None
-        growth, its_noise = grown
-        noise = math.hypot(record.noise(zone, now), growth * record.noise(zone, then), before * its_noise)
-        return taken - before * growth, before * growth, noise
+        growth, unsure = grown
+        noise = record.noise(zone, then)
+        spread = math.hypot(record.noise(zone, now), (growth + unsure) * noise, (before + noise) * unsure)
+        return taken - before * growth, before * growth, spread
 
     def _strayed(self, zone: int, count: int, squares: float) -> tuple[int, float]:
         """Twice an hour: how far a zone's demand went from the others' in an hour."""
