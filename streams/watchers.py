@@ -7,6 +7,7 @@ from schemas.city import City
 from streams.drains import drain_watchers
 from streams.groups import Watcher
 from streams.levels import level_watchers
+from streams.peers import peer_watchers
 from streams.rain import rain_watchers
 from streams.sewers import sewer_watchers
 from streams.zones import zone_watchers
@@ -20,4 +21,5 @@ def watchers(city: City) -> list[Watcher]:
         *sewer_watchers(city),
         *zone_watchers(city),
         *level_watchers(city),
+        *peer_watchers(city),
     ]
