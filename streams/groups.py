@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from schemas.times import MINUTE
 
-SPARE = 60
-"""Rows that nobody looks at any more are let go of when so many have gathered."""
+SETTLE = 1 * MINUTE
+"""How long after its end a minute is judged: most stragglers have come, and need no second judgement."""
+SPARE = 30
+"""Minutes that are kept longer than they must be, so that letting go is rare."""
 
 Places = tuple[tuple[str, float], ...]
 """Assets at which a sign's cause may sit, each with its likelihood beside the likeliest (1.0)."""
@@ -41,18 +43,57 @@ class Past:
 
     def __init__(self, sensors: tuple[str, ...]) -> None:
         self.place = {sensor: index for index, sensor in enumerate(sensors)}
-        self.minutes: list[int] = []
-        """Beginnings of the minutes (ms) that have a row, without holes."""
-        self.rows: list[NDArray[np.float64]] = []
-        """By minute: the last good value of each sensor in it, NaN where there is none."""
+        self._table = np.empty((4 * SPARE, len(sensors)))
+        self._first = 0
+        """Where the rows begin in the table; they lie in one piece, so that a window is no copy."""
+        self._count = 0
+        self._since = 0
+        """The minute (ms) of the first row."""
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def rows(self) -> NDArray[np.float64]:
+        """By minute: the last good value of each sensor in it, NaN for none. Not to be written to."""
+        return self._table[self._first : self._first + self._count]
+
+    @property
+    def last(self) -> int:
+        """The newest minute that has a row; the one before the first where there is none yet."""
+        return self._since + (self._count - 1) * MINUTE
 
     def window(self, until: int, minutes: int) -> NDArray[np.float64]:
         """The rows of so many minutes up to and with the one that begins at ``until``; fewer at the start.
 
         Shape (minutes, sensors). Not to be written to.
         """
-        end = bisect_left(self.minutes, until) + 1
-        return np.array(self.rows[max(end - minutes, 0) : end])
+        end = min((until - self._since) // MINUTE + 1, self._count)
+        return self.rows[max(end - minutes, 0) : max(end, 0)]
+
+    def add(self, minute: int, row: NDArray[np.float64]) -> None:
+        """The row of the minute after the last."""
+        if not self._count:
+            self._since = minute
+        end = self._first + self._count
+        if end == len(self._table):
+            room = len(self._table) * (2 if self._count > len(self._table) // 2 else 1)
+            table = np.empty((room, self._table.shape[1]))
+            table[: self._count] = self.rows
+            self._table, self._first, end = table, 0, self._count
+        self._table[end] = row
+        self._count += 1
+
+    def cut(self, minute: int) -> None:
+        """Let go of the rows from this minute on."""
+        self._count = min(max((minute - self._since) // MINUTE, 0), self._count)
+
+    def forget(self, before: int) -> None:
+        """Let go of the rows before this minute."""
+        gone = min(max((before - self._since) // MINUTE, 0), self._count)
+        self._first += gone
+        self._count -= gone
+        self._since += gone * MINUTE
 
 
 class Watcher(Protocol):
@@ -103,34 +144,39 @@ class Group:
         newest, there = row.get(index, (-1, value))
         if at > newest or (at == newest and value < there):  # of two for one time, the same one always
             row[index] = at, value
-            if self._past.minutes and minute <= self._past.minutes[-1]:
+            if len(self._past) and minute <= self._past.last:
                 self._dirty = minute if self._dirty is None else min(self._dirty, minute)
 
     def pass_to(self, now: int) -> Iterator[Told]:
-        """Stream time is ``now``: judge every minute that is over, and again from the first that a late
+        """Stream time is ``now``: judge every minute that is over and settled, and again from the first that a late
         reading changed.
         """
         rewound = self._dirty is not None
         if self._dirty is not None:
             self._rewind(self._dirty)
             self._dirty = None
-        minutes = self._past.minutes
-        if minutes and now - minutes[-1] > self._lateness + self._watcher.minutes * MINUTE:
-            self._rewind(minutes[0])  # nothing was heard for so long that what was is no guide
-            self._heard = {minute: row for minute, row in self._heard.items() if minute > minutes[-1]}
-        following = minutes[-1] + MINUTE if minutes else min(self._heard, default=now)
-        judged = following + MINUTE <= now
-        while following + MINUTE <= now:
+        past = self._past
+        if len(past) and now - past.last > self._lateness + self._watcher.minutes * MINUTE:
+            self._heard = {minute: row for minute, row in self._heard.items() if minute > past.last}
+            self._rewind(0)  # nothing was heard for so long that what was is no guide
+        following = past.last + MINUTE if len(past) else min(self._heard, default=now)
+        judged = 0
+        while following + MINUTE + SETTLE <= now:
             self._judge(following)
             following += MINUTE
-        if judged or rewound:
+            judged += 1
+        if (
+            rewound
+            or self._told
+            or any(self._states[-n].signs for n in range(1, min(judged, len(self._states)) + 1))
+        ):
             yield from self._tell()
+        if len(self._states) > self._lateness // MINUTE + SPARE:
             self._forget(now)
 
     def _rewind(self, minute: int) -> None:
         """Forget what was judged from this minute on."""
-        place = bisect_left(self._past.minutes, minute)
-        del self._past.minutes[place:], self._past.rows[place:]
+        self._past.cut(minute)
         while self._states and self._states[-1].minute >= minute:
             self._states.pop()
 
@@ -138,8 +184,7 @@ class Group:
         row = np.full(len(self._past.place), np.nan)
         for index, (_, value) in self._heard.get(minute, {}).items():
             row[index] = value
-        self._past.minutes.append(minute)
-        self._past.rows.append(row)
+        self._past.add(minute, row)
         before = self._states[-1].state if self._states else self._watcher.begin()
         state, signs = self._watcher.step(before, self._past, minute)
         self._states.append(_Judged(minute, state, signs))
@@ -162,15 +207,13 @@ class Group:
         del self._states[: max(bisect_left(self._states, final, key=_minute_of) - 1, 0)]
         for minute in [minute for minute in self._heard if minute < final]:
             del self._heard[minute]
-        old = bisect_left(self._past.minutes, final - self._watcher.minutes * MINUTE)
-        if old > SPARE:
-            del self._past.minutes[:old], self._past.rows[:old]
+        self._past.forget(final - self._watcher.minutes * MINUTE)
 
     def snapshot(self) -> dict[str, Any]:
         """What ``restore`` needs, as JSON."""
         return {
             "sensors": list(self.sensors),
-            "minutes": self._past.minutes,
+            "last": self._past.last,
             "rows": [[None if np.isnan(v) else float(v) for v in row] for row in self._past.rows],
             "heard": [[minute, [[i, *r] for i, r in row.items()]] for minute, row in self._heard.items()],
             "states": self._states,
@@ -182,8 +225,10 @@ class Group:
         """Go on from a snapshot; where the group's sensors are others now, it begins afresh."""
         if state["sensors"] != list(self.sensors):
             return
-        self._past.minutes = list(state["minutes"])
-        self._past.rows = [np.array([np.nan if v is None else v for v in row]) for row in state["rows"]]
+        self._past = Past(self.sensors)
+        first = state["last"] - (len(state["rows"]) - 1) * MINUTE
+        for number, row in enumerate(state["rows"]):
+            self._past.add(first + number * MINUTE, np.array([np.nan if v is None else v for v in row]))
         self._heard = {
             minute: {index: (at, value) for index, at, value in row} for minute, row in state["heard"]
         }
