@@ -148,8 +148,8 @@ class Group:
                 self._dirty = minute if self._dirty is None else min(self._dirty, minute)
 
     def pass_to(self, now: int) -> Iterator[Told]:
-        """Stream time is ``now``: judge every minute that is over and settled, and again from the first that a late
-        reading changed.
+        """Stream time is ``now``: judge every minute that is over and settled; again from the first that a
+        late reading changed.
         """
         rewound = self._dirty is not None
         if self._dirty is not None:
