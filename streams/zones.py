@@ -45,16 +45,18 @@ KEPT = 44
 """Blocks that are remembered."""
 SMALL_LPS, SMALL_GROWN_LPS = 9.5, 10.0
 """Less is no sign: flushing a main takes some 8 L/s (assumed)."""
-STRAYS, STRAYS_WEIGHT, STRAYS_MAX = 0.08, 8, 0.15
+STRAYS, STRAYS_WEIGHT, STRAYS_MAX = 0.065, 8, 0.15
 """The same within an hour, until a zone has shown its own; worth so many looks; one counts at most."""
-SIGMAS = 4.0
+ALONE = 2
+"""Where no other zone is a measure, demand strays by so much more; assumed."""
+SIGMAS = 3.4
 BASE = 6
 """Blocks before, that a sudden draw is held against."""
 SPANS = (12, 24, 36)
 """Blocks over which a draw may grow."""
 ENDS = 4
 """Blocks at either end of such a span that are averaged."""
-WITH_DRAINS = 0.6
+WITH_DRAINS = 0.35
 """A drain that rises in dry weather lowers the limit to this share of it; assumed."""
 PASSED_ON = 0.4
 """Where a zone beside falls by this share of the rise, the water only goes another way; assumed."""
@@ -110,7 +112,7 @@ class Step(NamedTuple):
     risen: float
     """Beyond the higher of what was expected; 0 where it doesn't last."""
     fallen: float
-    """Below the lower of what was expected."""
+    """Below all that was expected, and what it was."""
     limit: float
     high: int
     """The first block that is nearer to what is taken than to what was expected."""
@@ -241,7 +243,7 @@ class _Look:
             record.noise(zone, now),
             record.noise(zone, then) * (grown[0] if grown else 1.0),
             before * grown[1] if grown else 0.0,
-            UNEVEN * max(before, most),
+            UNEVEN * (1 if grown else ALONE) * max(before, most),
         )
         half = max(quick // 2, 1)
         least = min(record.mean(zone, (now[0], now[0] + half)), record.mean(zone, (now[1] - half, now[1])))
@@ -250,7 +252,7 @@ class _Look:
             then,
             now,
             taken - most if least - most > (taken - most) / 2 else 0.0,
-            min(expected) - taken,
+            min(before, *expected) - taken,
             max(SMALL_LPS, SIGMAS * spread),
             now[0] - 1 + int(high.argmax()),
         )
