@@ -28,6 +28,8 @@ STRIDE = 2
 """Minutes from one look to the next."""
 DRY_AFTER = 3 * HOUR
 """So long after the last rain a storm drain stands as flat as ever."""
+PAUSE = HOUR
+"""Rain after a longer pause is rain that began anew."""
 HEAVY_MM_PER_H, HEAVY = 15.0, 1.5
 """Rain that counts as heavy where the gauge has no high limit, and how much of it fills a drain so that its
 depths tell nothing. Drains are laid for twice that and more."""
@@ -132,9 +134,10 @@ def after_rain(rain: Rain, told: Row, heavy: Row, at: int) -> Rain:
     if not values.any():
         return rain._replace(heard=at)
     share = float(np.fmax.reduce(told / heavy))
-    if rain.fell < 0 or at - rain.fell > DRY_AFTER:
+    pause = at - rain.fell
+    if rain.fell < 0 or pause > DRY_AFTER:
         return Rain(at, at, at, share)
-    return Rain(at, rain.began, at, max(rain.heaviest, share))
+    return Rain(at, at if pause > PAUSE else rain.began, at, max(rain.heaviest, share))
 
 
 def is_heavy(rain: Rain, at: int) -> bool:
@@ -237,6 +240,8 @@ class _State(NamedTuple):
     """By sensor of water: since when it stands above that."""
     shape: tuple[str, int, int, int]
     """The blockage that depths in rain last told: its asset, since when, when last, how often."""
+    peaks: tuple[float, ...]
+    """By inlet and cellar: the most of the present wet spell."""
     signs: tuple[Sign, ...]
 
 
@@ -261,11 +266,14 @@ class DrainWatch:
         )
         self._heavy = np.array([sensor.limits.high or HEAVY_MM_PER_H for sensor in gauges])
         self._count = len(measured)
+        self._no_peaks = (0.0,) * len(others)
         self._trunks = _trunks(city, manholes)
 
     def begin(self) -> _State:
         """Neither the rain is known nor how the drain stands in dry weather."""
-        return _State(Rain(), (None,) * self._count, (None,) * self._count, ("", -1, -1, 0), ())
+        return _State(
+            Rain(), (None,) * self._count, (None,) * self._count, ("", -1, -1, 0), self._no_peaks, ()
+        )
 
     def step(self, state: Any, past: Past, at: int) -> tuple[_State, tuple[Sign, ...]]:
         """One minute further."""
@@ -279,7 +287,7 @@ class DrainWatch:
             now = self._dry(now, past, at)
         else:
             if any(now.onsets):  # rain on other water has another shape
-                now = now._replace(rain=rain._replace(heaviest=np.inf))
+                now = now._replace(rain=rain._replace(heaviest=max(rain.heaviest, HEAVY)))
             unknown = (None,) * self._count
             now = now._replace(bases=unknown, onsets=unknown)
             if minute % WET_STRIDE == 0:
@@ -297,6 +305,7 @@ class DrainWatch:
         told = np.isfinite(recent).sum(axis=0) >= ENOUGH
         up = told & (np.fmin.reduce(recent) > bases + self._least)
         down = told & (np.fmax.reduce(recent) < bases + self._least / 2)
+        now = now._replace(peaks=self._no_peaks)
         if not up.any() and not now.signs:
             return now
         onsets = list(now.onsets)
@@ -367,9 +376,12 @@ class DrainWatch:
         wanted: Wanted = {}
         asset, since, last, times = now.shape
         rain = now.rain
+        rows = past.window(at, 2 * SMOOTH)[:, : self._count]
+        depths = medians(rows[-SMOOTH:])
+        if not is_heavy(rain, at):
+            now = self._standing_water(now, depths, wanted, at)
         if not is_heavy(rain, at) and at - rain.began >= SETTLED and at - rain.fell < FADES:
-            rows = past.window(at, 2 * SMOOTH)[:, : self._count]
-            found = self._held(medians(rows[-SMOOTH:]), medians(rows[:-SMOOTH]))
+            found = self._held(depths, medians(rows[:-SMOOTH]))
             if found:
                 name, places = found
                 same = name == asset and at - last <= 2 * WET_STRIDE * MINUTE
@@ -377,13 +389,29 @@ class DrainWatch:
                 asset, last = name, at
                 if times >= SEEN:
                     wanted[name, "blockage_pattern"] = since, places
-        if asset and times >= SEEN and at - last < FADES and not wanted:
-            wanted = {
-                (sign.asset, sign.condition): (sign.onset, sign.places)
-                for sign in now.signs
-                if sign.condition == "blockage_pattern"
-            }
+        if asset and times >= SEEN and at - last < FADES:
+            for sign in now.signs:
+                if sign.asset == asset and sign.condition == "blockage_pattern":
+                    wanted.setdefault((asset, sign.condition), (sign.onset, sign.places))
         return now._replace(shape=(asset, since, last, times), signs=settle(now.signs, wanted, at))
+
+    def _standing_water(self, now: _State, depths: Row, wanted: Wanted, at: int) -> _State:
+        """Inlets at which water stands on when the rain is over."""
+        told = {sign.asset: sign.onset for sign in now.signs if sign.condition == "ponding_rise"}
+        peaks = list(now.peaks)
+        first = len(self._reaches)
+        for place, (asset, condition) in enumerate(self._told[first:]):
+            depth = float(depths[first + place])
+            if condition != "ponding_rise" or np.isnan(depth):
+                continue
+            peaks[place] = max(peaks[place], depth)
+            stands = depth > (LEFT if asset in told else STAYS) * peaks[place]
+            over = at - now.rain.fell >= RAIN_OVER or asset in told
+            if stands and over and depth > LEAST_PONDING_M:
+                onset = told.get(asset, at)
+                wanted[asset, condition] = onset, ()
+                wanted[asset, "blockage_pattern"] = onset, ((asset, 1.0),)
+        return now._replace(peaks=tuple(peaks))
 
     def _held(self, depths: Row, before: Row) -> tuple[str, Places] | None:
         """The likeliest blockage: the manhole that shows it first, and the places it may be at."""
@@ -398,6 +426,10 @@ class DrainWatch:
         return best and (best[1], best[2])
 
 
+LEAST_PONDING_M = 0.025
+STAYS, LEFT, RAIN_OVER = 0.85, 0.6, 25 * MINUTE
+"""Water on a street goes with the rain. Where so much of its peak stands when the rain has been over for so
+long, the inlet is blocked, until less than the second part is left."""
 WET_STRIDE = 4
 SMOOTH = 12
 """Minutes over which depths in rain are taken."""

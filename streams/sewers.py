@@ -225,7 +225,8 @@ class SewerWatch:
         now = self._disturbances(now, rows, at)
         rain = now.rain
         wet = rain.fell >= 0 and at - rain.began < WET_FOR
-        if not wet and at // MINUTE % (2 * STRIDE) == 0:
+        since = at - rain.began - WET_FOR if rain.fell >= 0 else -1
+        if not wet and (at // MINUTE % (2 * STRIDE) == 0 or 0 <= since < STRIDE * MINUTE):
             now = now._replace(usual=self._usual(now, rows))
         recent = rows[-self._recent :, : self._own]
         told = np.isfinite(recent).sum(axis=0) >= ENOUGH
@@ -465,7 +466,7 @@ class SewerWatch:
         if move.way < 0:
             if reach.above or age < TOGETHER or move.extreme > (1 - HEAD) * move.base:
                 return None
-            return "blockage_pattern", reach.enters[1:] or reach.enters
+            return "blockage_pattern", _held_above(reach, move)
         if age > TOLD_FOR:
             return None  # what stood beside it may be over
         risen_below = below is not None and below.way > 0
@@ -476,7 +477,7 @@ class SewerWatch:
             return "blockage_pattern", reach.holds
         if rising_above:
             return None
-        if now.rain.fell >= 0 and 0 <= move.onset - now.rain.began < WET_FOR:
+        if now.rain.fell >= 0 and -SHAPE_TOLD <= move.onset - now.rain.began < WET_FOR:
             return "infiltration_pattern", reach.enters
         if reach.below is None or (self._pulsed and not below):
             return self._at_the_end(now, reach, move, seen, at)
@@ -499,6 +500,8 @@ class SewerWatch:
                 return "discharge_pattern", reach.enters
             if surge.way < 0 and surge.onset >= move.onset - BACKS_UP:
                 return "blockage_pattern", reach.holds
+        if self._well and not now.surge and now.inflow and age >= SHAPE_TOLD + self._travel[reach.asset]:
+            return "blockage_pattern", reach.holds  # what rises here doesn't come through
         shape = shape_of(seen.rows[:, self._place[reach.asset]], move.base, age // MINUTE)
         if self._well or shape is None or age < SHAPE_TOLD:
             return None
@@ -516,6 +519,14 @@ def _disturb(now: _State, at: int, since: int) -> _State:
     """The state with a disturbance that goes on, or that has lasted since then."""
     began, last = now.disturbed
     return now._replace(disturbed=(began if last >= 0 and at - last <= CALM_AFTER else since, at))
+
+
+def _held_above(reach: Reach, move: _Move) -> tuple[str, ...]:
+    """Manholes above a fall, likeliest first: each brings its part, and flow goes with depth squared."""
+    names = reach.enters[1:]
+    left = (move.extreme / move.base) ** 2
+    apart = {name: abs(left - place / (len(names) + 1)) for place, name in enumerate(names, 1)}
+    return tuple(sorted(names, key=lambda name: (apart[name], name))) or reach.enters
 
 
 def _without_spikes(values: Row, step: float) -> Row:
