@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.city import City
-from streams.hydraulics import Mains
+from streams.hydraulics import Mains, measure
 
 Row = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -251,7 +251,7 @@ def is_metered(city: City, part: Mains) -> bool:
 
 def litres(city: City, tank: str) -> float:
     """Litres that a metre of a tank's level is; 0 where the city model doesn't say."""
-    return 1000 * float(city.asset_by_id[tank].properties.get("area_m2", 0.0))
+    return 1000 * measure(city.asset_by_id[tank].properties, "area_m2")
 
 
 def balance_sensors(city: City, part: Mains) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.city import City, Link, Relation
+from schemas.city import City, Link, Properties, Relation
 
 Row = NDArray[np.float64]
 
@@ -182,9 +182,15 @@ def _mains(nodes: list[str], kinds: dict[str, str], mains: Iterable[tuple[str, s
     )
 
 
+def measure(properties: Properties, name: str) -> float:
+    """A physical fact as a number above 0; 0 where the city model doesn't tell one."""
+    value = properties.get(name)
+    return float(value) if isinstance(value, int | float) and value > 0 else 0.0
+
+
 def _resistance(link: Link) -> float:
     """Hazen and Williams in metric units, for a flow in L/s."""
-    length = float(link.properties.get("length_m", LENGTH_M))
-    diameter = float(link.properties.get("diameter_mm", DIAMETER_MM)) / 1000
-    metres: float = 10.67 * max(length, 1.0) / (ROUGHNESS**_EXPONENT * diameter**4.871 * 1000**_EXPONENT)
+    length = measure(link.properties, "length_m") or LENGTH_M
+    diameter = (measure(link.properties, "diameter_mm") or DIAMETER_MM) / 1000
+    metres: float = 10.67 * length / (ROUGHNESS**_EXPONENT * diameter**4.871 * 1000**_EXPONENT)
     return metres

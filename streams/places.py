@@ -19,7 +19,7 @@ from streams.hydraulics import Mains, Row, inlet, outlet
 
 PRESSURE_M, LEVEL_M, DRAIN_M = 0.15, 0.02, 0.008
 """Noise of one reading; assumed."""
-MODEL_M, MODEL_SHARE = 0.15, 0.1
+MODEL_M, MODEL_SHARE = 0.15, 0.07
 """How far a computed change of head is off: so much, and this share of itself; assumed."""
 SIZES = (0.75, 1.0, 1.3)
 """The draw is tried at these shares of what the balance says."""
@@ -144,7 +144,7 @@ def places(seen: Sights, before: Stretch, after: Stretch, drawn: float, weather:
     hidden = np.where(seen.measured, 0.0, share)
     begun = share + [sum(hidden[other] for other in near) for near in seen.near]
     begun /= begun.max()
-    order = sorted(range(len(begun)), key=lambda index: (-begun[index], seen.mains.junctions[index]))
+    order = sorted(range(len(begun)), key=lambda one: (-round(begun[one], 3), -share[one], one))
     told = [(seen.mains.junctions[index], round(float(begun[index]), 3)) for index in order[:MOST]]
     return tuple((junction, share) for junction, share in told if share >= LEAST)
 

@@ -58,8 +58,8 @@ ENDS = 4
 """Blocks at either end of such a span that are averaged."""
 WITH_DRAINS = 0.35
 """A drain that rises in dry weather lowers the limit to this share of it; assumed."""
-PASSED_ON = 0.4
-"""Where a zone beside falls by this share of the rise, the water only goes another way; assumed."""
+PASSED_ON, MOSTLY = 0.4, 0.8
+"""Where a zone beside falls by this share of the excess, or that of the rise, water only goes another way."""
 STARVES = 0.3
 """A zone that takes less than this of what it should is dry, or a level lies; assumed."""
 STEADY_LPS = 1.0
@@ -72,8 +72,8 @@ FEW = 4
 """Minutes that make a stretch."""
 LASTS = 12 * 60 * MINUTE
 """After this a sign ends, whatever became of it; assumed."""
-LOOKS = (2, 4, 8, 14, 20, 26)
-"""Blocks after the first, at which its places are looked for again."""
+LOOKS = {"excess_draw": (2, 4, 6), "growing_draw": (2, 4, 8, 14, 20, 26)}
+"""Blocks after the first, at which a sign's places are looked for again: what grows is seen better later."""
 
 
 class Open(NamedTuple):
@@ -219,7 +219,7 @@ class _Look:
             return one._replace(cleared=self._at - (step.now[1] - step.now[0]) * BLOCK * MINUTE)
         if self._at - one.found >= LASTS:
             return one._replace(cleared=self._at)
-        return self._again(zone, one) if age in LOOKS else one
+        return self._again(zone, one) if age in LOOKS[one.condition] else one
 
     # --- sudden -----------------------------------------------------------------------------------------
 
@@ -269,12 +269,15 @@ class _Look:
                 return self._found(zone, "excess_draw", onset, step.then, step.risen)
         return None
 
-    def _passed_on(self, zone: int, then: Span, now: Span, risen: float) -> bool:
-        """Whether a zone behind a pump takes so much less at the same time: water then goes another way."""
+    def _passed_on(self, zone: int, then: Span, now: Span, excess: float) -> bool:
+        """Whether a zone behind a pump takes less by much of the excess, or by most of the rise: water then
+        goes another way.
+        """
         mean = self._record.mean
+        rise = mean(zone, now) - mean(zone, then, "base")
+        most = min(PASSED_ON * excess, MOSTLY * rise if rise > IDLE_LPS else math.inf)
         return any(
-            not mean(other, then, "base") - mean(other, now) < PASSED_ON * risen
-            for other in self._zones[zone].beside
+            not mean(other, then, "base") - mean(other, now) < most for other in self._zones[zone].beside
         )
 
     # --- slow -------------------------------------------------------------------------------------------
