@@ -226,20 +226,20 @@ class LevelWatch:
         return state._replace(until=int(view.minutes[last - 1])) if last > 0 else state
 
     def _turned(self, state: State, view: View, row: int, on: int) -> State:
-        """The pump started or stopped: at which level, and how the level had moved until then."""
-        began = view.place(state.since) if state.since >= 0 else 0
-        slope = view.slope(max(began + 1, 0), row)
-        if slope is not None and not any(
-            one.condition in ("lying", "cut_off") for one in map(_again, state.standing)
-        ):
+        """The pump started or stopped: at which level, and how the level had moved until then.
+
+        Nothing is learnt from a stretch in which the level lied, or a valve was shut.
+        """
+        deceived = state.repeats >= 0 or 0 <= state.since <= state.told_truth
+        deceived |= any(one.condition in ("lying", "cut_off") for one in map(_again, state.standing))
+        slope = view.slope(max(view.place(state.since) + 1, 0) if state.since >= 0 else 0, row)
+        if slope is not None and not deceived:
             kept = (*(state.ran if state.on else state.stood), slope)[-LEARNT_MAX:]
             state = state._replace(ran=kept) if state.on else state._replace(stood=kept)
         state = state._replace(on=on, since=int(view.minutes[row]), tripped=False)
         around = view.level[max(row - 1, 0) : row + 2]
-        honest = bool(
-            view.live[max(row - 3, 0) : row + 2].all() and view.wet[max(row - 5, 0) : row + 2].all()
-        )
-        if not honest or np.isnan(around).all() or state.repeats >= 0:
+        able = view.live[max(row - 3, 0) : row + 2].all() and view.wet[max(row - 5, 0) : row + 2].all()
+        if deceived or not able or np.isnan(around).all():
             return state
         ahead = self._up if not on else -self._up
         level = float(ahead * np.nanmax(ahead * around))  # the reading that is furthest on the pump's way
@@ -298,12 +298,8 @@ class LevelWatch:
             return None
         begin, held = _still_since(view)
         long = len(view.minutes) - begin
-        if (
-            begin < 2 * STILL
-            or long < 6
-            or view.minutes[begin] <= state.told_truth
-            or not view.live[begin:].all()
-        ):
+        ended = state.told_truth >= 0 and view.at - long * MINUTE <= state.told_truth + STRIDE * MINUTE
+        if begin < 2 * STILL or long < 6 or ended or not view.live[begin:].all():
             return None
         lie = Standing(self._asset, "lying", int(view.minutes[begin]), held)
         stands = view.on[-1] < 0.5
