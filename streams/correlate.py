@@ -19,14 +19,14 @@ from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 from streams.episodes import Episode, episodes
 from streams.explain import Explainer, Explanation
-from streams.network import Network, Node
+from streams.network import Network, Node, Way
 from streams.wording import sentence, story
 
 HOLD = 30 * MINUTE
 """An incident closes when all its alarms have been clear for this long."""
 KEPT_AFTER = 12 * HOUR
 """A closed incident can still gain late effects for this long; then it is final."""
-EXPECTED_MAX = 8
+EXPECTED_MAX = 16
 EXPECTED_MIN = 0.2
 """Consequences less probable than this are not told."""
 
@@ -124,7 +124,7 @@ class Correlator:
             members=[
                 Member(asset=a.asset, condition=a.condition, since=a.raised, until=a.cleared) for a in alarms
             ],
-            expected=[] if closed else self._expected(inside),
+            expected=[] if closed else self._expected(inside, now),
             summary=sentence(
                 self._city,
                 self._causes,
@@ -138,15 +138,16 @@ class Correlator:
         )
         return incident, frozenset(a.id for a in alarms)
 
-    def _expected(self, inside: list[Episode]) -> list[Expected]:
+    def _expected(self, inside: list[Episode], now: int) -> list[Expected]:
         """What the standing alarms may still bring: noisy-OR over the ways from all of them.
 
         Told of assets that are not in trouble yet: a dead pump's low flow is no news. What has been, and
-        is over, is not foretold again.
+        is over, is not foretold again. A way through a node in trouble is counted from that node; one
+        whose window has partly passed without the effect is less likely by that part.
         """
         been = {episode.node for episode in inside}
         shown = {episode.node.asset for episode in inside if episode.until is None}
-        latest = max(t for e in inside for t in (e.onset, e.until or 0))
+        latest = max(now, *(t for e in inside for t in (e.onset, e.until or 0)))
         missed: dict[Node, float] = {}
         windows: dict[Node, tuple[int, int]] = {}
         for episode in inside:
@@ -154,10 +155,16 @@ class Correlator:
                 continue
             for (node, _), way in self._network.expected_of(episode.node).items():
                 end = episode.onset + way.lag_max
-                if node in been or node.asset in shown or end <= latest:
+                if (
+                    node in been
+                    or node.asset in shown
+                    or end <= latest
+                    or not been.isdisjoint(way.nodes[1:-1])
+                ):
                     continue
+                passed = way.strength * _share_passed(way, latest - episode.onset)
                 start = max(episode.onset + way.lag_min, latest)
-                missed[node] = missed.get(node, 1.0) * (1 - way.strength)
+                missed[node] = missed.get(node, 1.0) * (1 - (way.strength - passed) / (1 - passed))
                 first, last = windows.get(node, (start, end))
                 windows[node] = min(first, start), max(last, end)
         ranked = sorted(missed, key=lambda node: (missed[node], node))
@@ -283,6 +290,15 @@ class Correlator:
 
 def _root(node: Node, since: int, probability: float) -> Root:
     return Root(asset=node.asset, condition=node.condition, since=since, probability=round(probability, 3))
+
+
+def _share_passed(way: Way, waited: int) -> float:
+    """How much of its effects would have come by now: none before the least lag, half at the usual one."""
+    if waited <= way.lag_min:
+        return 0.0
+    if waited < way.lag_usual:
+        return 0.5 * (waited - way.lag_min) / (way.lag_usual - way.lag_min)
+    return 0.5 + 0.5 * min((waited - way.lag_usual) / max(way.lag_max - way.lag_usual, 1), 1.0)
 
 
 def _chain(explanation: Explanation) -> list[Step]:
