@@ -109,9 +109,12 @@ class SignEntry(_Part):
 
 
 class Shown(_Part):
-    """What makes a condition visible besides limits: a quantity, and how long telling takes at most."""
+    """What makes a condition visible besides limits: a sensor of a quantity, or watchers of assets of a kind;
+    and how long telling takes at most.
+    """
 
-    by: Names
+    by: Names = ()
+    kinds: Names = ()
     within: Duration
 
 

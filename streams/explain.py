@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.alarms import Severity
-from schemas.times import HOUR, MINUTE
+from schemas.times import MINUTE
 from streams.arborescence import CHANCE, best_causes
 from streams.causes import PLACES
 from streams.episodes import Episode
@@ -25,11 +25,14 @@ from streams.network import STRENGTH_MIN, Network, Node, Way, joined
 
 UNUSUAL_FACTOR = 0.3
 """Weight of an effect at the end of its rule's lags, beside 1 up to the usual lag; straight between."""
-LATE_FACTOR = 0.1
+LATE_FACTOR = 0.03
 """Weight of a cause whose effect comes later than its rule says, while the cause still holds."""
-LATE_MAX = 6 * HOUR
+LATE_TIMES = 2
+"""So many times the longest lag, and it is too late."""
 TOLERANCE = 1 * MINUTE
 """Slack of clocks and transport, besides the sampling of both sides."""
+VAGUE = 8 * MINUTE
+"""What a sign's onset may be wrong by: several sensors over some minutes show it."""
 CLEARING = 5 * MINUTE
 """An alarm clears later than its condition ends, by its off-delay and deadband."""
 HIDDEN_MAX = 40
@@ -223,6 +226,10 @@ class _Unseen(NamedTuple):
     """Log prior, with what its quiet effects cost."""
 
 
+_Ranked = tuple[tuple[Root, _Unseen | None], float]
+"""A node that may have begun it, and its probability."""
+
+
 class _Part:
     """Episodes that belong together, under one look."""
 
@@ -285,16 +292,20 @@ class _Part:
             return None
         start = cause.until if after_end and cause.until is not None else cause.onset
         lag = effect.onset - start
-        slack = self._slack(cause.node, effect.node) + (CLEARING if after_end else 0)
+        slack = self._slack(cause, effect) + (CLEARING if after_end else 0)
         if (fit := _fit(way, lag, slack)) is not None:
             return Edge(way, way.strength * fit, lag)
         ended = cause.until is not None and effect.onset > cause.until + way.lag_max + slack
-        if lag < 0 or after_end or ended or not way.lag_max < lag <= max(way.lag_max, LATE_MAX):
+        if lag < 0 or after_end or ended or not way.lag_max < lag <= LATE_TIMES * way.lag_max:
             return None
         return Edge(way, way.strength * LATE_FACTOR, lag)
 
-    def _slack(self, *nodes: Node) -> int:
-        return TOLERANCE + sum(self.network.every.get(node, 0) for node in nodes)
+    def _slack(self, *episodes: Episode) -> int:
+        unsharp = sum(VAGUE for episode in episodes if self._is_sign(episode))
+        return TOLERANCE + unsharp + sum(self.network.every.get(episode.node, 0) for episode in episodes)
+
+    def _is_sign(self, episode: Episode) -> bool:
+        return all(alarm.condition in self.causes.signs for alarm in episode.alarms)
 
     # --- what no sensor shows -----------------------------------------------------------------------
 
@@ -338,7 +349,7 @@ class _Part:
         edges: dict[int, Edge] = {}
         for index, way in ways.items():
             lag = self.found[index].onset - since
-            fit = _fit(way, lag, self._slack(self.found[index].node))
+            fit = _fit(way, lag, self._slack(self.found[index]))
             if fit is not None:
                 edges[index] = Edge(way, way.strength * fit, lag)
         shown = {self.found[index].node for index in edges}
@@ -382,6 +393,7 @@ class _Part:
         opens = share >= OPENS and self._is_shown(real[0][0][0], members)
         if opens:
             ranked = [(choice, p / share) for choice, p in real]
+            ranked = self._central(ranked)
         (root, unseen), probability = ranked[0]
         return Explanation(
             root=root,
@@ -395,6 +407,36 @@ class _Part:
             opens=opens,
             missed=missed,
         )
+
+    def _central(self, ranked: list[_Ranked]) -> list[_Ranked]:
+        """Of hidden places in a row, none of them probable, the one with most probability at or beside it
+        comes first: where a crew begins to look. Beside: by one link, where no sensor tells them apart.
+        """
+        (root, _), most = ranked[0]
+        if not root.hidden or most >= OPENS:
+            return ranked
+        alike = {
+            other.node.asset: p
+            for (other, _), p in ranked
+            if other.hidden and other.node.condition == root.node.condition
+        }
+
+        def around(asset: str) -> float:
+            return alike[asset] + sum(
+                alike.get(beside, 0.0)
+                for beside in self.network.beside(asset)
+                if not self._is_measured(beside)
+            )
+
+        def place(one: _Ranked) -> tuple[bool, float]:
+            asset = one[0][0].node.asset
+            return (False, -around(asset)) if asset in alike else (True, -one[1])
+
+        first = min(ranked, key=place)
+        return [first, *(one for one in ranked if one is not first)]
+
+    def _is_measured(self, asset: str) -> bool:
+        return asset in self.network.city.sensors_of
 
     def _witnesses(self, ranked: Sequence[Root]) -> Iterator[Witness]:
         """Who stayed quiet though another cause would have shown there; of the best two that have any."""
@@ -415,7 +457,7 @@ class _Part:
             if told == WITNESSES:
                 return
 
-    def _ranked(self, members: list[int]) -> list[tuple[tuple[Root, _Unseen | None], float]]:
+    def _ranked(self, members: list[int]) -> list[_Ranked]:
         """Every node that may have begun it, with its probability; of each asset the likeliest condition,
         which stands for all of them.
         """
@@ -459,11 +501,9 @@ class _Part:
 
     def _is_shown(self, root: Root, members: list[int]) -> bool:
         """Whether there is enough to see: an alarm, a sign that may stand alone, or two signs."""
-        lonely = [self._is_lonely(self.found[index]) for index in members]
-        return (
-            not all(lonely)
-            or len({self.found[index].node.asset for index in members} - {root.node.asset}) > 1
-        )
+        if not all(self._is_lonely(self.found[index]) for index in members):
+            return True
+        return len({self.found[index].node for index in members} - {root.node}) > 1
 
     def _charges(self, members: list[int], root: Root, unseen: _Unseen | None) -> Iterable[Charge]:
         """Who brought whom, given what began it."""

@@ -26,6 +26,8 @@ SURE_MIN = 0.5
 HOPE_MIN = 0.1
 """Effects weaker than this are not foretold."""
 HOPS_MAX = 7
+WATCHER = "*"
+"""Stands for a sensor where a condition is shown by watchers of several; they are never blind as a whole."""
 
 
 class Node(NamedTuple):
@@ -86,6 +88,12 @@ class Network:
                     self._watched[node].add(sensor.id)
                     self.every[node] = round(sensor.every * SECOND)
                     self.told_after[node] = shown.within
+        for condition, shown in causes.shown.items():
+            for asset in city.assets:
+                if asset.kind in shown.kinds:
+                    node = Node(asset.id, condition)
+                    self._watched[node] = {WATCHER}
+                    self.told_after[node] = shown.within
         self._blind: set[str] = set()
         self._causes: dict[Node, Cone] = {}
         self._effects: dict[Node, Cone] = {}
@@ -139,6 +147,12 @@ class Network:
     def kind(self, asset: str) -> str:
         """The asset's kind."""
         return self.city.asset_by_id[asset].kind
+
+    def beside(self, asset: str) -> set[str]:
+        """Assets of its kind that one link joins to it."""
+        ends = [link.target for link in self.city.links_from.get(asset, ())]
+        ends += [link.source for link in self.city.links_to.get(asset, ())]
+        return {other for other in ends if self.kind(other) == self.kind(asset)}
 
     def causes_of(self, node: Node) -> Cone:
         """What can have brought this, back to the nearest nodes that are watched."""
