@@ -97,6 +97,8 @@ WELL_NOW, WELL_BASE = 10, 34
 """Minutes over which a wet well's inflow is reckoned, and those before to compare with."""
 SURGE, SURGE_MORE, SURGE_LEFT = 0.35, 0.12, 0.05
 """By which share inflow may change in half an hour, and what must come beside, over the pump's rating."""
+GAPLESS = 0.8
+"""The part of those minutes of which level and flow must tell."""
 STANDS = 0.04
 """Less than this looks like a level that doesn't move at all: its sensor may lie."""
 SURGE_ALONE, SURGE_TOLD, SURGE_CLEAR = 0.2, 12 * MINUTE, 30 * MINUTE
@@ -539,10 +541,12 @@ def _without_spikes(values: Row, step: float) -> Row:
 def _balance(level: Row, flow: Row, area_m2: float) -> float:
     """Inflow in L/s: what the level gained, and what the pump took."""
     heard = np.flatnonzero(np.isfinite(level))
-    if len(heard) < 2 or not np.isfinite(flow).any():
-        return float("nan")
+    flows = flow[np.isfinite(flow)]
+    whole = len(heard) > 0 and heard[-1] - heard[0] >= GAPLESS * (len(level) - 1)
+    if not whole or len(flows) < GAPLESS * len(flow):
+        return float("nan")  # level and flow would speak of different times
     gained = (level[heard[-1]] - level[heard[0]]) * area_m2 * 1000 / (60 * (heard[-1] - heard[0]))
-    return float(gained + np.mean(flow[np.isfinite(flow)]))
+    return float(gained + np.mean(flows))
 
 
 def _middle(values: Row) -> float:
