@@ -43,6 +43,10 @@ ONSETS = 8
 """Onsets that a hidden node is tried with: those that the earliest of its effects would give it."""
 FIRST = 30 * MINUTE
 """Whoever began it, did so at most so long after the first episode; the rest is margin of onsets."""
+NEAR = 0.25
+"""A place less probable than this share of the likeliest is not where a crew begins to look."""
+FEW = 3
+"""Assets that show nothing but what is lonely are no incident up to this many."""
 WITNESSES = 2
 """Other causes of which it is told who speaks against them."""
 CANDIDATES = 12
@@ -418,7 +422,7 @@ class _Part:
         alike = {
             other.node.asset: p
             for (other, _), p in ranked
-            if other.hidden and other.node.condition == root.node.condition
+            if other.hidden and other.node.condition == root.node.condition and p >= NEAR * most
         }
 
         def around(asset: str) -> float:
@@ -490,7 +494,7 @@ class _Part:
         if root.node.condition in self.causes.signs and any(self.found[i].places for i in self.at[root.node]):
             return False  # it shows something, and points at it: it is not what began
         lonely = all(self._is_lonely(self.found[index]) for index in members)
-        return not lonely or len({self.found[index].node.asset for index in members}) > 1
+        return not lonely or len({self.found[index].node.asset for index in members}) > FEW
 
     def _is_lonely(self, episode: Episode) -> bool:
         """Whether this alone on one asset is no reason for an incident."""

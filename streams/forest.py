@@ -106,6 +106,8 @@ class _Search:
             if gain <= 1e-12:
                 return
             self._take((*now.holds, most))
+            for one in now.holds:  # the new one may do the work of an old one
+                self._take(tuple(h for h in dict.fromkeys((*self.found.holds, most)) if h != one))
             if self.found.holds == now.holds:
                 return
 
