@@ -26,7 +26,7 @@ class RainWatcher:
     minutes = 1
 
     def __init__(self, gauge: Sensor) -> None:
-        self.sensors = (gauge.id,)
+        self.sensors: tuple[str, ...] = (gauge.id,)
         self._asset = gauge.asset
 
     def begin(self) -> None:
