@@ -79,10 +79,9 @@ TOGETHER = 20 * MINUTE
 """A fall with nothing to confirm it must last so long."""
 TOLD_FOR = 1 * HOUR
 """A rise that told nothing for so long tells no more."""
-BACKS_UP = 90 * MINUTE
-"""What is held up between the last manhole and the wet well reaches the manhole within this."""
-HEAD = 0.25
-"""Where nothing is measured above, and only a fall can tell of a blockage there, it must be so large."""
+HEAD, HEAD_PEERS = 0.25, 2
+"""Where nothing is measured above, and only a fall can tell of a blockage there, it must be so large, and so
+many other sewers must not share it."""
 SHAPE_TOLD = 16 * MINUTE
 """How old a rise must be for its shape to tell a step from a slope."""
 LATER = 6 * MINUTE
@@ -466,7 +465,8 @@ class SewerWatch:
         above = [one for name in reach.above if (one := moves[self._place[name]])]
         below = moves[self._place[reach.below]] if reach.below else None
         if move.way < 0:
-            if reach.above or age < TOGETHER or move.extreme > (1 - HEAD) * move.base:
+            alone = self._known - self._own < HEAD_PEERS or move.extreme > (1 - HEAD) * move.base
+            if alone or reach.above or age < TOGETHER:
                 return None
             return "blockage_pattern", _held_above(reach, move)
         if age > TOLD_FOR:
@@ -479,7 +479,9 @@ class SewerWatch:
             return "blockage_pattern", reach.holds
         if rising_above:
             return None
-        if now.rain.fell >= 0 and -SHAPE_TOLD <= move.onset - now.rain.began < WET_FOR:
+        held = reach.below is None and now.surge and _Surge(*now.surge).way < 0
+        rained = now.rain.fell >= 0 and -SHAPE_TOLD <= move.onset - now.rain.began < WET_FOR
+        if rained and not held:
             return "infiltration_pattern", reach.enters
         if reach.below is None or (self._pulsed and not below):
             return self._at_the_end(now, reach, move, seen, at)
@@ -500,7 +502,7 @@ class SewerWatch:
             surge = _Surge(*now.surge)
             if surge.way > 0 and surge.onset >= move.onset - TOGETHER:
                 return "discharge_pattern", reach.enters
-            if surge.way < 0 and surge.onset >= move.onset - BACKS_UP:
+            if surge.way < 0:
                 return "blockage_pattern", reach.holds
         if self._well and not now.surge and now.inflow and age >= SHAPE_TOLD + self._travel[reach.asset]:
             return "blockage_pattern", reach.holds  # what rises here doesn't come through
