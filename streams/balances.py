@@ -31,6 +31,8 @@ QUIET_LPS = 1.2
 """Noise of demand, in L/s, that needs no longer look; assumed."""
 UNEVEN = 0.05
 """How far a zone's demand strays from the others' within half an hour, as a share; assumed."""
+CLEAR = 0.1
+"""Growth with more noise than this share is no measure by itself; assumed."""
 SETTLES = 6
 """Blocks after a disturbance in which demand is no measure for later; assumed."""
 LEVEL_M = 0.02
@@ -73,6 +75,17 @@ class Zone(NamedTuple):
     """After so many blocks a sudden draw may be told."""
 
 
+class Growth(NamedTuple):
+    """How much the demand of other zones grew."""
+
+    usual: float
+    """The middle one, by how sure each is."""
+    most: float
+    """The largest that noise doesn't make."""
+    noise: float
+    """Of the usual one."""
+
+
 class Record:
     """Demand by block and zone, NaN where something disturbed it."""
 
@@ -113,23 +126,23 @@ class Record:
         """Of the mean demand over some blocks, in L/s: only the levels at both ends of the span count."""
         return self._noise[zone] / (span[1] - span[0])
 
-    def grown(self, zone: int, then: Span, now: Span) -> tuple[float, float] | None:
-        """How much the other zones' demand grew: the middle one, by how sure each is; and the noise of that.
-
-        None if none is known.
-        """
-        found, noises = [], []
+    def grown(self, zone: int, then: Span, now: Span) -> "Growth | None":
+        """How much the other zones' demand grew; None where none of them is known."""
+        found = []
         for other in range(self.demand.shape[1]):
             if other != zone:
                 before, after = self.mean(other, then, "base"), self.mean(other, now, "fair")
                 if before > IDLE_LPS and after > 0:
                     growth = after / before
                     noise = math.hypot(self.noise(other, now), growth * self.noise(other, then)) / before
-                    weight = 1 / (noise**2 + UNEVEN**2)
-                    found.append((growth, weight))
-                    noises.append(noise * weight)
-        grown = middle(found)
-        return None if grown is None else (grown, math.hypot(*noises) / sum(weight for _, weight in found))
+                    found.append((growth, noise, 1 / (noise**2 + UNEVEN**2)))
+        usual = middle([(growth, weight) for growth, _, weight in found])
+        if usual is None:
+            return None
+        unsure = math.hypot(*(noise * weight for _, noise, weight in found)) / sum(one[2] for one in found)
+        return Growth(
+            usual, max([growth for growth, noise, _ in found if noise < CLEAR], default=usual), unsure
+        )
 
     def slope(self, zone: int, span: Span) -> float:
         """Change a block over some blocks."""

@@ -209,7 +209,7 @@ class _Look:
         if not record.mean(zone, now) < should:
             return False
         grown = record.grown(zone, then, now)
-        return grown is None or record.mean(zone, now) < should * min(grown[0], 1.0)
+        return grown is None or record.mean(zone, now) < should * min(grown.usual, 1.0)
 
     def _judge(self, zone: int, one: Open | None) -> Open | None:
         if one is None:
@@ -232,7 +232,7 @@ class _Look:
         if math.isnan(before + taken) or np.isnan(record.demand[slice(*now), zone]).any():
             return None
         grown = record.grown(zone, then, now)
-        expected = [before * grown[0]] if grown else []
+        expected = [before * grown.usual] if grown else []
         trend = before + record.slope(zone, then) * (sum(now) - sum(then)) / 2
         if record.noise(zone, then) > STEADY_LPS:
             expected.append(before)
@@ -241,8 +241,8 @@ class _Look:
         most = max(expected)
         spread = math.hypot(
             record.noise(zone, now),
-            record.noise(zone, then) * (grown[0] if grown else 1.0),
-            before * grown[1] if grown else 0.0,
+            record.noise(zone, then) * (grown.usual if grown else 1.0),
+            before * grown.noise if grown else 0.0,
             UNEVEN * (1 if grown else ALONE) * max(before, most),
         )
         half = max(quick // 2, 1)
@@ -289,10 +289,14 @@ class _Look:
         before, taken = record.mean(zone, then, "base"), record.mean(zone, now)
         if math.isnan(before + taken) or (grown := record.grown(zone, then, now)) is None:
             return None
-        growth, unsure = grown
-        noise = record.noise(zone, then)
-        spread = math.hypot(record.noise(zone, now), (growth + unsure) * noise, (before + noise) * unsure)
-        return taken - before * growth, before * growth, spread
+        noise, expected = record.noise(zone, then), before * grown.most
+        return (
+            taken - expected,
+            expected,
+            math.hypot(
+                record.noise(zone, now), (grown.most + grown.noise) * noise, (before + noise) * grown.noise
+            ),
+        )
 
     def _strayed(self, zone: int, count: int, squares: float) -> tuple[int, float]:
         """Twice an hour: how far a zone's demand went from the others' in an hour."""
