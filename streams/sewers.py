@@ -199,7 +199,7 @@ class SewerWatch:
         self._pulsed = len(stations) > 1
         self._recent = 2 * RECENT if self._pulsed else RECENT
         self._well = None if self._pulsed else _well(city, stations, self.sensors)
-        self.minutes = RECENT + BLOCK * STROKES if self._pulsed else WELL_NOW + WELL_BASE + 1
+        self.minutes = RECENT + BLOCK * STROKES if self._pulsed else WELL_NOW + WELL_BASE + 2
 
     def _upstream(self, reach: Reach) -> list[int]:
         """Places of all manholes upstream."""
@@ -353,7 +353,7 @@ class SewerWatch:
     def _surge(self, now: _State, seen: _Seen, at: int) -> _State:
         """Whether the wet well gets far more or less than before, after its level and its pump."""
         well = self._well
-        if well is None or len(seen.rows) < WELL_BASE + WELL_NOW:
+        if well is None or len(seen.rows) < WELL_BASE + WELL_NOW + 2:
             return now
         step = 0.1 + 2 * well.rated_lps * 0.06 / well.area_m2  # metres a minute that no pump brings
         level, flow = _without_spikes(seen.rows[:, well.level], step), seen.rows[:, well.flow]
