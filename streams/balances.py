@@ -82,8 +82,8 @@ class Growth(NamedTuple):
     """The middle one, by how sure each is."""
     most: float
     """The largest that noise doesn't make."""
-    noise: float
-    """Of the usual one."""
+    unsure: float
+    """Of the usual one: its noise, and how far the zones are apart."""
 
 
 class Record:
@@ -139,7 +139,12 @@ class Record:
         usual = middle([(growth, weight) for growth, _, weight in found])
         if usual is None:
             return None
-        unsure = math.hypot(*(noise * weight for _, noise, weight in found)) / sum(one[2] for one in found)
+        total = sum(weight for *_, weight in found)
+        noise = math.hypot(*(noise * weight / total for _, noise, weight in found))
+        apart = (
+            sum(weight * (growth - usual) ** 2 for growth, noise, weight in found if noise < CLEAR) / total
+        )
+        unsure = math.hypot(noise, apart**0.5)
         return Growth(
             usual, max([growth for growth, noise, _ in found if noise < CLEAR], default=usual), unsure
         )

@@ -242,7 +242,7 @@ class _Look:
         spread = math.hypot(
             record.noise(zone, now),
             record.noise(zone, then) * (grown.usual if grown else 1.0),
-            before * grown.noise if grown else 0.0,
+            before * grown.unsure if grown else 0.0,
             UNEVEN * (1 if grown else ALONE) * max(before, most),
         )
         half = max(quick // 2, 1)
@@ -294,7 +294,7 @@ class _Look:
             taken - expected,
             expected,
             math.hypot(
-                record.noise(zone, now), (grown.most + grown.noise) * noise, (before + noise) * grown.noise
+                record.noise(zone, now), (grown.most + grown.unsure) * noise, (before + noise) * grown.unsure
             ),
         )
 
