@@ -310,7 +310,7 @@ def test_a_worker_that_dies_takes_only_its_own_task_along() -> None:
 
 def test_a_suite_names_the_extra_that_makes_its_days() -> None:
     """Where an engine is not installed, one error tells what to install."""
-    done = bench("--suite", "quick", before="sys.modules['numpy'] = None")
+    done = bench("--suite", "quick", before="sys.modules['epanet'] = None")
 
     assert done.returncode == 2
     assert "pip install 'crosscurrent[simulate]'" in done.stderr
