@@ -21,7 +21,7 @@ from streams.arborescence import CHANCE, best_causes
 from streams.causes import PLACES
 from streams.episodes import Episode
 from streams.forest import Case, Hidden, best, roots
-from streams.network import STRENGTH_MIN, Network, Node, Way, joined
+from streams.network import STRENGTH_MIN, Cone, Network, Node, Way, joined
 
 UNUSUAL_FACTOR = 0.3
 """Weight of an effect at the end of its rule's lags, beside 1 up to the usual lag; straight between."""
@@ -179,8 +179,9 @@ class Explainer:
         if not episode.places:
             return self._touched[node]
         seen, unseen = self._touched[node]
-        pointed = _pointed(self._network, episode).keys()
-        return seen | pointed, unseen | {far for far in pointed if self._network.hidden_root(far)}
+        pointed = _pointed(self._network, episode)
+        hidden = {far for far, ended in pointed if not ended and self._network.hidden_root(far)}
+        return seen | {far for far, _ in pointed}, unseen | hidden
 
     def _concerns(self, part: list[Episode], stale: set[Node]) -> bool:
         return any(
@@ -195,14 +196,14 @@ def _key(episode: Episode) -> tuple[object, ...]:
     return (*episode.node, episode.onset, episode.places, alarms)
 
 
-def _pointed(network: Network, episode: Episode) -> dict[Node, Way]:
+def _pointed(network: Network, episode: Episode) -> Cone:
     """Causes at the places that a sign names, and what brings those: the best way from each to the sign."""
-    found: dict[Node, Way] = {}
+    found: Cone = {}
 
     def offer(way: Way) -> None:
-        known = found.get(way.nodes[0])
-        if known is None or way.strength > known.strength:
-            found[way.nodes[0]] = way
+        key = way.nodes[0], way.after_end
+        if key not in found or way.strength > found[key].strength:
+            found[key] = way
 
     for rule in network.causes.by_effect.get(episode.node.condition, ()):
         if PLACES not in rule.via:
@@ -214,8 +215,8 @@ def _pointed(network: Network, episode: Episode) -> dict[Node, Way]:
                 here = Node(asset, condition)
                 last = Way(rule.strength * share, *rule.lag, (here, episode.node), (rule,), False)
                 offer(last)
-                for (_, after_end), way in network.causes_of(here).items():
-                    if not after_end and way.strength * last.strength >= STRENGTH_MIN:
+                for way in network.causes_of(here).values():
+                    if way.strength * last.strength >= STRENGTH_MIN:
                         offer(joined(way, last))
     return found
 
@@ -246,11 +247,8 @@ class _Part:
         self.at: dict[Node, list[int]] = defaultdict(list)
         for index, episode in enumerate(found):
             self.at[episode.node].append(index)
-        self.pointed: dict[Node, dict[int, Way]] = defaultdict(dict)
-        """Nodes at places that signs name: by sign, the way to it."""
-        for index, episode in enumerate(found):
-            for node, way in _pointed(network, episode).items():
-                self.pointed[node][index] = way
+        self.pointed = [_pointed(network, episode) for episode in found]
+        """What signs say of the places of their causes, by episode."""
         self.edges: list[dict[int, Edge]] = [self._edges_into(i) for i in range(len(found))]
         self.chance = [math.log(self._chance(episode)) for episode in found]
         self.unseen = self._hidden_nodes()
@@ -284,11 +282,9 @@ class _Part:
                 if edge and (cause not in edges or edge.weight > edges[cause].weight):
                     edges[cause] = edge
 
-        for (node, after_end), way in self.network.causes_of(effect.node).items():
-            offer(node, way, after_end=after_end)
-        for node, ways in self.pointed.items():
-            if index in ways:
-                offer(node, ways[index], after_end=False)
+        for cone in (self.network.causes_of(effect.node), self.pointed[index]):
+            for (node, after_end), way in cone.items():
+                offer(node, way, after_end=after_end)
         return edges
 
     def _edge(self, cause: Episode, effect: Episode, way: Way, after_end: bool) -> Edge | None:
@@ -319,9 +315,9 @@ class _Part:
         for index, episode in enumerate(self.found):
             for node, way in self.network.hidden_causes_of(episode.node).items():
                 reached[node][index] = way
-        for node, ways in self.pointed.items():
-            if self.network.hidden_root(node):
-                reached[node] |= ways
+            for (node, after_end), way in self.pointed[index].items():
+                if not after_end and self.network.hidden_root(node):
+                    reached[node][index] = way
         bare = best(self._case(range(len(self.found)), ()))
         paid = [self._paid(index, cause) for index, cause in bare.charged.items()]
         ranked: list[tuple[float, Node, _Unseen]] = []

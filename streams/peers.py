@@ -264,14 +264,14 @@ def _leaps(row: Row, before: Row) -> bool:
 
 def _swap(rows: Row, minute: int) -> Swap | None:
     """The swap in the minute of row ``BEFORE``, if one is there: some feeders up, some down."""
+    heard = np.isfinite(rows[:BEFORE]).any(axis=0) & np.isfinite(rows[BEFORE:]).any(axis=0)
+    rows = np.where(heard, rows, 0.0)  # a feeder that is not heard takes no part
     was, is_ = rows[:BEFORE], rows[BEFORE:]
-    with np.errstate(all="ignore"):
-        old, new = np.nanmedian(was, axis=0), np.nanmedian(is_, axis=0)
-        moved = new - old
-        noise = (
-            np.maximum(np.nanmedian(np.abs(was - old), axis=0), np.nanmedian(np.abs(is_ - new), axis=0))
-            / 0.6745
-        )
+    old, new = np.nanmedian(was, axis=0), np.nanmedian(is_, axis=0)
+    moved = new - old
+    noise = (
+        np.maximum(np.nanmedian(np.abs(was - old), axis=0), np.nanmedian(np.abs(is_ - new), axis=0)) / 0.6745
+    )
     sharp = np.abs(moved) > np.maximum(np.maximum(STEP_LEAST, STEP_PART * old), 3 * noise)
     sharp &= (rows[BEFORE] - rows[BEFORE - 1]) * np.sign(moved) > SHARP * np.abs(moved)
     if np.any(np.abs(moved[sharp]) > STEP_MOST * np.maximum(old, new)[sharp]):

@@ -36,8 +36,10 @@ def test_faults_of_rules_are_told_with_their_places(
 
     assert main(["check", "mine.yaml"]) == 1
     first, second, last = capsys.readouterr().out.splitlines()
-    assert first == "mine.yaml:4:5: rule 'a trip': lag starts later than it ends"
-    assert second.startswith("mine.yaml:5:5: rule 'leak': via 'beside' is unknown; expected self, or one of")
+    assert first == "mine.yaml:4:5: rule 'a trip': lag must rise: least, usual, most"
+    assert second.startswith(
+        "mine.yaml:5:5: rule 'leak': via 'beside' is unknown; expected self, everywhere, places, or one of"
+    )
     assert last == "mine.yaml: 2 faults"
 
 
