@@ -5,6 +5,7 @@ Promises: the same records give the same outputs, however they were cut into fra
 was stopped, stored with ``snapshot`` and started again with ``restore``.
 """
 
+import gc
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,8 @@ class Core:
         self._detector = Detector(city, vocabulary)
         self._correlator = Correlator(city, causes or load_causes(), vocabulary)
         self._desk = Desk()
+        gc.collect()
+        gc.freeze()  # the city model stays: looking at it again and again paused us in large cities
 
     @property
     def stream_time(self) -> int | None:

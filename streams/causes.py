@@ -25,7 +25,7 @@ _UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 SELF = "self"
 AGAINST = "against "
 EVERYWHERE = "everywhere"
-"""To every other asset of the same kind in the city."""
+"""To every other asset of the same kind in the city that has a sensor."""
 PLACES = "places"
 """From an asset that a sign names as a place of its cause, to the sign."""
 

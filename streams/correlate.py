@@ -49,6 +49,8 @@ class Correlator:
         self._alarms: dict[str, Alarm] = {}
         self._measuring: dict[str, Alarm] = {}
         self._live: dict[str, Live] = {}
+        self._told: dict[int, tuple[Explanation, Incident, frozenset[str]]] = {}
+        """Incidents of the last look, by the identity of their explanation (which is kept for that)."""
         self._next_look: int | None = None
         self._look_again: int | None = None
         """When the quiet of some sensor becomes evidence."""
@@ -101,10 +103,15 @@ class Correlator:
         standing = {}
         explained = self._explainer.explain(found, now, changed)
         self._look_again = explained.look_again
+        told, self._told = self._told, {}
         for explanation in explained.explanations:
-            if explanation.opens:
-                incident, alarms = self._incident(explanation, now)
-                standing[incident.id] = incident, alarms
+            if not explanation.opens:
+                continue
+            kept = told.get(id(explanation))
+            if kept is None or kept[1].closed is not None or _all_clear(kept[1]):
+                kept = explanation, *self._incident(explanation, now)
+            self._told[id(explanation)] = kept
+            standing[kept[1].id] = kept[1:]
         return standing
 
     def _incident(self, explanation: Explanation, now: int) -> tuple[Incident, frozenset[str]]:
@@ -286,6 +293,10 @@ class Correlator:
         }
         self._next_look = state["next_look"]
         self._dirty = state["dirty"]
+
+
+def _all_clear(incident: Incident) -> bool:
+    return all(member.until is not None for member in incident.members)
 
 
 def _root(node: Node, since: int, probability: float) -> Root:

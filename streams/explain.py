@@ -160,9 +160,8 @@ class Explainer:
         shared: dict[Node, int] = {}
         for index, episode in enumerate(found):
             seen, unseen = self._touches(episode)
-            for node in seen:
-                if node in at:
-                    head[top(index)] = top(at[node])
+            for node in seen & at.keys():
+                head[top(index)] = top(at[node])
             for node in unseen:
                 head[top(index)] = top(shared.setdefault(node, index))
         parts: dict[int, list[Episode]] = defaultdict(list)

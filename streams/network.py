@@ -99,6 +99,10 @@ class Network:
         self._effects: dict[Node, Cone] = {}
         self._hopes: dict[Node, Cone] = {}
         self._unseen: dict[Node, dict[Node, Way]] = {}
+        self._measured: dict[str, list[str]] = defaultdict(list)
+        """By kind: the assets that have a sensor."""
+        for asset_id in city.sensors_of:
+            self._measured[self.kind(asset_id)].append(asset_id)
         self._ends: dict[tuple[str, str, bool], tuple[str, ...]] = {}
         self._priors: dict[tuple[str, str], Prior] = {}
         self._met: dict[str, set[Node]] = defaultdict(set)
@@ -238,8 +242,7 @@ class Network:
         if via == SELF:
             yield asset
         elif via == EVERYWHERE:
-            kind = self.kind(asset)
-            yield from (other.id for other in self.city.assets if other.kind == kind and other.id != asset)
+            yield from (other for other in self._measured[self.kind(asset)] if other != asset)
         elif against == back:
             yield from (k.target for k in self.city.links_from.get(asset, ()) if k.relation == relation)
         else:
