@@ -148,7 +148,8 @@ def _ours(task: Task, labels: Labels) -> dict[str, DayResult]:
     shutil.rmtree(task.results, ignore_errors=True)  # what an earlier run left half done
     replay(recording, city, task.results, causes=task.causes)
     product = load_outputs(task.results)
-    alarms, model = arrivals(product, load_causes(task.causes or BUILT_IN).measuring), load_city(city)
+    causes, model = load_causes(task.causes or BUILT_IN), load_city(city)
+    alarms = arrivals(product, causes.measuring | causes.signs.keys())
     # The grouping index is over all alarms, those that a baseline was not given included.
     simple = {
         name: replace(baseline(alarms, model), alarms=product.alarms) for name, baseline in BASELINES.items()
