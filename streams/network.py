@@ -70,6 +70,8 @@ class Network:
         self.city = city
         self.causes = causes
         self._watched: dict[Node, set[str]] = defaultdict(set)
+        self._limited: set[Node] = set()
+        """Nodes that a sensor's limits show."""
         self.every: dict[Node, int] = {}
         self.told_after: dict[Node, int] = {}
         """How long a condition must hold before a sensor tells it: its on-delay and one report."""
@@ -78,6 +80,7 @@ class Network:
                 if getattr(sensor.limits, level) is not None:
                     node = Node(sensor.asset, causes.base(vocabulary.condition(sensor.quantity, level)))
                     self._watched[node].add(sensor.id)
+                    self._limited.add(node)
                     every = round(sensor.every * SECOND)
                     delay = round(sensor.on_delay * SECOND) + every
                     self.every[node] = min(every, self.every.get(node, every))
@@ -171,10 +174,10 @@ class Network:
         return self._effects[node]
 
     def expected_of(self, node: Node) -> Cone:
-        """What this may bring in the end that some sensor would show."""
+        """What this may bring in the end that some sensor's limits would show."""
         if node not in self._hopes:
             cone = self._search(node, HOPE_MIN, back=False, through_watched=True)
-            self._hopes[node] = {key: way for key, way in cone.items() if key[0] in self._watched}
+            self._hopes[node] = {key: way for key, way in cone.items() if key[0] in self._limited}
         return self._hopes[node]
 
     def _search(self, start: Node, least: float, *, back: bool, through_watched: bool) -> Cone:
