@@ -400,6 +400,15 @@ def history(entries: Sequence[views.Revision]) -> Markup:
     )
 
 
+def words(explanation: Sequence[str]) -> Markup:
+    """Why, sentence by sentence; nothing where there is nothing to add."""
+    if not explanation:
+        return Markup("")
+    return Markup('<h2>In words</h2><ul class="words">{}</ul>').format(
+        join(Markup("<li>{}</li>").format(sentence) for sentence in explanation)
+    )
+
+
 def alarm_list(alarms: Sequence[Alarm], now: int, zone: ZoneInfo) -> Markup:
     """Alarms of one asset, newest first."""
     if not alarms:

@@ -46,6 +46,7 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
             with ui.element("div").classes("main-column"):
                 html(Markup("<h2>What led to what <span>lag seen / lag expected by the rule</span></h2>"))
                 chain = html(Markup(""))
+                words = html(Markup(""))
                 html(Markup("<h2>Readings</h2>"))
                 plots = Plots(ui.element("div").classes("plot-grid"))
             with ui.element("div").classes("side-column"):
@@ -64,6 +65,7 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
             return
         put(head, _head(newest, live.city, snapshot.now, zone))
         put(chain, fragments.timeline(newest, live.city, snapshot.now, zone))
+        put(words, fragments.words(newest.explanation))
         put(causes, fragments.causes([newest.root, *newest.alternatives], live.city, zone))
         put(changes, fragments.history(views.history(found, live.city)))
         put(told, _told(live.store.notifications(incident), zone))

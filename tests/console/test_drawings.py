@@ -153,3 +153,12 @@ def test_the_guard_knows_its_own(served: str, host: str, origin: str | None, wel
     guard = Guard(lambda *_: None, host=served)  # type: ignore[arg-type]  # no request reaches the app here
 
     assert (guard.refusal(host, origin) is None) is welcome
+
+
+def test_the_words_of_an_incident_are_sentences_and_never_markup() -> None:
+    """One line a sentence, whatever an asset is called; no heading where there is nothing to say."""
+    told = fragments.words(["10:05 <b>pump</b> stopped.", "Without it, tank-1 would be well."])
+    assert told.count("<li>") == 2
+    assert "<b>" not in told
+    assert "&lt;b&gt;pump" in told
+    assert fragments.words([]) == ""
