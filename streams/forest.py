@@ -28,6 +28,7 @@ LOOKS = 60
 many, fewer, so that the time grows no faster than they do.
 """
 MANY = 20
+"""Effects up to which all LOOKS are taken."""
 
 
 class Hidden(NamedTuple):
