@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic, NamedTuple, TypeVar
 
+from runner.interrupts import held
 from schemas.errors import CrosscurrentError
 
 T = TypeVar("T")
@@ -49,7 +50,8 @@ def run(
                 process: BaseProcess = context.Process(
                     target=_child, args=(work, waiting[-1], theirs), daemon=True
                 )
-                process.start()
+                with held():  # a start that is left halfway makes the fork server die with a traceback
+                    process.start()
                 theirs.close()
                 running[ours] = waiting.pop(), process
             for pipe in wait(list(running), BEAT_SECONDS):

@@ -286,6 +286,42 @@ def alive(group: int) -> bool:
     return True
 
 
+INTERRUPTED_START = """
+import signal
+import time
+from multiprocessing import reduction
+from runner.bench.workers import run
+from runner.interrupts import interrupts
+
+send = reduction.sendfds
+
+def send_after_ctrl_c(*arguments):
+    signal.raise_signal(signal.SIGINT)
+    send(*arguments)
+
+reduction.sendfds = send_after_ctrl_c
+with interrupts() as caught:
+    for _ in run([1, 2], abs, workers=1):
+        pass
+time.sleep(1)  # time for the fork server to see that it was left
+raise SystemExit(caught.status)
+"""
+
+
+def test_ctrl_c_while_a_worker_is_being_started_leaves_no_traceback() -> None:
+    """Python's fork server would die with one, were it left between the call and what was to be sent."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_START],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def fate(task: str) -> str:
     """Work of a worker: an answer, a foreseen error, or a sudden end."""
     if task == "dies":
