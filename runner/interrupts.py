@@ -44,11 +44,12 @@ def interrupts() -> Iterator[Interrupts]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait until the block is done: for what must not be left half done.
+def held() -> Iterator[list[int]]:
+    """Let SIGINT and SIGTERM wait until the block is done; what came so far is in the list.
 
-    A handler and no mask of the thread, for a mask would be inherited by the processes that the block
-    starts. Main thread only.
+    For what must not be left half done, and where an exception could be raised in a finalizer, from which
+    Python lets none out. A handler and no mask of the thread: a mask would be inherited by the processes
+    that the block starts. Main thread only.
     """
     came: list[int] = []
     before = {
@@ -56,7 +57,7 @@ def held() -> Iterator[None]:
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -66,7 +66,7 @@ def reaches(city: City, kind: str) -> dict[str, Reach]:
     for asset, sensor in measured.items():
         above, before = _walk(city, asset, up=True, until=measured.keys())
         below, after = _walk(city, asset, up=False, until=measured.keys())
-        _, whole = _walk(city, asset, up=False, until=())
+        whole = downstream(city, asset)
         found[asset] = Reach(
             asset,
             sensor.id,
@@ -85,6 +85,11 @@ def reaches(city: City, kind: str) -> dict[str, Reach]:
 def upstream(city: City, asset: str) -> list[str]:
     """Everything whose water comes by an asset, nearest first."""
     return _walk(city, asset, up=True, until=())[1]
+
+
+def downstream(city: City, asset: str) -> list[str]:
+    """Everything by which an asset's water goes, nearest first."""
+    return _walk(city, asset, up=False, until=())[1]
 
 
 def _is_depth_of(city: City, sensor: Sensor, kind: str) -> bool:
@@ -567,7 +572,7 @@ def _candidates(city: City, found: Sequence[Reach]) -> Iterable[tuple[str, float
     by_asset = {reach.asset: reach for reach in found}
     for name in names:
         over = set(upstream(city, name))
-        under = set(_walk(city, name, up=False, until=())[1])
+        under = set(downstream(city, name))
         above = np.array([reach.asset in over or reach.asset == name for reach in found])
         below = np.array([reach.asset in under for reach in found])
         cut = float(sum(city.asset_by_id[one].kind == "inlet" for one in over))

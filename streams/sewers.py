@@ -29,6 +29,7 @@ from streams.drains import (
     Row,
     Wanted,
     after_rain,
+    downstream,
     is_heavy,
     medians,
     onset_of,
@@ -47,7 +48,8 @@ STRIDE = 4
 BLOCK, STROKES = 8, 17
 """Where stations pump into a sewer: the range of so many medians of so many minutes is usual."""
 STILL, IDLE_LPS = 30, 3.0
-"""When the pumps upstream gave less than this for so many minutes, their last stroke has passed."""
+"""When the pumps upstream gave less than this for so many minutes, and for the time that water takes to
+the end of the sewer, their last stroke has passed."""
 PEERS_MAX, PEERS_MIN = 5, 1
 """Manholes of other sewers to compare with, at most and at least."""
 SHARED = 0.08
@@ -189,6 +191,7 @@ class SewerWatch:
             if sensor.quantity == "flow" and stations[0] not in _drains(city, sensor.asset)
         ]
         """Flows of the pumps that lift into it."""
+        self._still = STILL + max((_way(city, name) for name in stations[1:]), default=0) // MINUTE
         self._beside = slice(self._known, self._known + len(beside))
         self._gauges = slice(self._known + len(beside), len(self.sensors))
         self._floor = np.array([_low(sensor) for sensor in beside])
@@ -311,7 +314,7 @@ class SewerWatch:
         """Put manholes that have just left their usual range among the moves."""
         least, most = (np.array([one[way] if one else np.nan for one in now.usual]) for way in (0, 1))
         own = slice(None, self._own)
-        if self._arriving and self._is_still(seen.rows[-STILL:, self._arriving]):
+        if self._arriving and self._is_still(seen.rows[-self._still :, self._arriving]):
             most = least  # no stroke is on its way
         with np.errstate(invalid="ignore"):
             away = seen.told & ((seen.low > most[own]) | (seen.high < least[own]))
@@ -346,7 +349,7 @@ class SewerWatch:
 
     def _is_still(self, flows: Row) -> bool:
         """Whether all pumps that lift into the sewer have stood for long."""
-        return bool((np.isfinite(flows).sum(axis=0) > STILL / 2).all() and np.nanmax(flows) < IDLE_LPS)
+        return bool((np.isfinite(flows).sum(axis=0) > self._still / 2).all() and np.nanmax(flows) < IDLE_LPS)
 
     # --- the wet well -----------------------------------------------------------------------------
 
@@ -613,9 +616,26 @@ def _high(sensor: Sensor) -> float:
 
 def _travel(city: City, reach: Reach) -> int:
     """How long a rise takes to the next measured manhole at the most, in ms."""
+    return _passing(city, reach.holds)
+
+
+def _way(city: City, station: str) -> int:
+    """How long what a station lifts takes to the end of the sewer that gets it at the most, in ms."""
+    pumps = [link.target for link in city.links_from[station] if link.relation is Relation.DRAINS_TO]
+    lifted = [
+        link.target
+        for pump in pumps
+        for link in city.links_from.get(pump, ())
+        if link.relation is Relation.LIFTS_TO
+    ]
+    return max((_passing(city, downstream(city, name)) for name in lifted), default=0)
+
+
+def _passing(city: City, names: Sequence[str]) -> int:
+    """How long sewage takes through the sewers among these assets, in ms."""
     lengths = [
         float(city.asset_by_id[name].properties.get("length_m", REACH_M))
-        for name in reach.holds
+        for name in names
         if city.asset_by_id[name].kind == "sewer"
     ]
     return round(sum(lengths) / SLOWEST_M_PER_S * 1000)

@@ -37,34 +37,36 @@ def run(
 ) -> Iterator[Done[T, R]]:
     """Do ``work`` for each task, ``workers`` at once; ``beat`` is called about once a second meanwhile.
 
-    ``work`` and the tasks must be importable by name, they travel to fresh processes.
+    ``work`` and the tasks must be importable by name, they travel to fresh processes. Ctrl-C and SIGTERM
+    end it within a beat.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([work.__module__])  # so that each process starts with it loaded
     waiting = list(reversed(tasks))
     running: dict[Connection, tuple[T, BaseProcess]] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                ours, theirs = context.Pipe(duplex=False)
-                process: BaseProcess = context.Process(
-                    target=_child, args=(work, waiting[-1], theirs), daemon=True
-                )
-                with held():  # a start that is left halfway makes the fork server die with a traceback
+    # A start that is left halfway makes the fork server die with a traceback.
+    with held() as signals:
+        try:
+            while (waiting or running) and not signals:
+                while waiting and len(running) < workers:
+                    ours, theirs = context.Pipe(duplex=False)
+                    process: BaseProcess = context.Process(
+                        target=_child, args=(work, waiting[-1], theirs), daemon=True
+                    )
                     process.start()
-                theirs.close()
-                running[ours] = waiting.pop(), process
-            for pipe in wait(list(running), BEAT_SECONDS):
-                assert isinstance(pipe, Connection)
-                task, process = running.pop(pipe)
-                yield Done(task, *_answer(pipe, process))
-            beat()
-    finally:
-        for _, process in running.values():
-            process.terminate()
-        for pipe, (_, process) in running.items():
-            process.join()
-            pipe.close()
+                    theirs.close()
+                    running[ours] = waiting.pop(), process
+                for pipe in wait(list(running), BEAT_SECONDS):
+                    assert isinstance(pipe, Connection)
+                    task, process = running.pop(pipe)
+                    yield Done(task, *_answer(pipe, process))
+                beat()
+        finally:
+            for _, process in running.values():
+                process.terminate()
+            for pipe, (_, process) in running.items():
+                process.join()
+                pipe.close()
 
 
 def _child(work: Callable[[T], R], task: T, pipe: Connection) -> None:
