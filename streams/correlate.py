@@ -51,6 +51,8 @@ class Correlator:
         self._live: dict[str, Live] = {}
         self._told: dict[int, tuple[Explanation, Incident, frozenset[str]]] = {}
         """Incidents of the last look, by the identity of their explanation (which is kept for that)."""
+        self._aside: list[Explanation] = []
+        """What opened no incident at the last look."""
         self._next_look: int | None = None
         self._look_again: int | None = None
         """When the quiet of some sensor becomes evidence."""
@@ -104,6 +106,7 @@ class Correlator:
         explained = self._explainer.explain(found, now, changed)
         self._look_again = explained.look_again
         told, self._told = self._told, {}
+        self._aside = [explanation for explanation in explained.explanations if not explanation.opens]
         for explanation in explained.explanations:
             if not explanation.opens:
                 continue
@@ -247,19 +250,23 @@ class Correlator:
         return next((change for change, is_so in checks if is_so), None)
 
     def _forget(self, now: int) -> None:
-        """Let go of incidents that are final, and of alarms long cleared that are in none."""
+        """Let go of incidents that are final, and of what is long over and in none.
+
+        An explanation goes as a whole: an alarm without the planned work that explained it is another one.
+        """
         final = [
             id_
             for id_, live in self._live.items()
             if live.revision.closed is not None and now - live.revision.closed >= KEPT_AFTER
         ]
-        inside = {alarm for live in self._live.values() for alarm in live.alarms}
         for id_ in final:
             for alarm_id in self._live.pop(id_).alarms:
                 self._alarms.pop(alarm_id, None)
-        for alarm in [a for a in self._alarms.values() if a.id not in inside]:
-            if alarm.cleared is not None and now - alarm.cleared >= KEPT_AFTER:
-                del self._alarms[alarm.id]
+        for explanation in self._aside:
+            alarms = [alarm for episode in explanation.episodes for alarm in episode.alarms]
+            if all(a.cleared is not None and now - a.cleared >= KEPT_AFTER for a in alarms):
+                for alarm in alarms:
+                    self._alarms.pop(alarm.id, None)
 
     def _when_next(self) -> int | None:
         """When time alone will change something: an incident can close, or become final."""

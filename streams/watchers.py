@@ -7,6 +7,7 @@ from schemas.city import City
 from streams.drains import drain_watchers
 from streams.groups import Watcher
 from streams.levels import level_watchers
+from streams.loads import load_watchers
 from streams.peers import peer_watchers
 from streams.rain import rain_watchers
 from streams.sewers import sewer_watchers
@@ -22,4 +23,5 @@ def watchers(city: City) -> list[Watcher]:
         *zone_watchers(city),
         *level_watchers(city),
         *peer_watchers(city),
+        *load_watchers(city),
     ]

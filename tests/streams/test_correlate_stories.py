@@ -235,3 +235,19 @@ def test_an_alarm_that_never_was_takes_its_incident_along() -> None:
     correlator.take(AlarmChange(alarm=ALARMS[3], change="retracted", known_at=at("08:42")))
     (revision,) = correlator.look(at("08:42"))
     assert revision.change == "retracted"
+
+
+def test_what_planned_work_explained_stays_explained_when_the_work_is_long_over() -> None:
+    """The work ended before its effects did; neither is forgotten without the other."""
+    correlator = Correlator(CITY, load_causes(), load_vocabulary())
+    for each in (
+        alarm("feeder-7", "planned_work", "08:00", "08:05"),
+        alarm("pump-1", "dead", "08:02", "09:00"),
+        alarm("pump-2", "dead", "08:02", "09:00"),
+    ):
+        correlator.take(AlarmChange(alarm=each, change="raised", known_at=at("09:00")))
+    assert correlator.look(at("09:00")) == []
+    for hour, other in enumerate(("08:30", "08:31", "08:32", "08:33")):  # each makes it look again
+        elsewhere = alarm("tank-1", "frozen", other)
+        correlator.take(AlarmChange(alarm=elsewhere, change="raised", known_at=at("20:00")))
+        assert correlator.look(at("20:00") + hour * 20 * MINUTE) == []
