@@ -11,7 +11,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requi
 ARGS ?=
 CITY ?= cities/riverton/city.yaml
 
-.PHONY: help demo up test check bench riverton pictures lock clean distclean
+.PHONY: help demo up test servers check bench riverton pictures lock clean distclean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,10 @@ up: $(VENV)/plain.stamp ## Watch a city (CITY=city.yaml) with sensors over MQTT
 test: $(VENV)/dev.stamp ## Run all tests, with real servers (ARGS="-k storm" for some)
 	@scripts/servers.sh
 	@$(BIN)/python -m pytest $(ARGS)
+
+servers: $(VENV)/dev.stamp ## Run the tests' mosquitto and Kafka until Ctrl-C, and say where they listen
+	@scripts/servers.sh
+	@$(BIN)/python -m tests.servers
 
 check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; to format: $(BIN)/ruff format ."; exit 1; }

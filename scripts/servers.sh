@@ -1,12 +1,36 @@
 #!/bin/sh
-# Provide what the tests need and pip can't bring: mosquitto (a broker that is not ours) and Chromium
-# (which reads the console's pages). Both are Debian packages; what is there already stays untouched.
+# Provide what the tests need and pip can't bring: mosquitto (a broker that is not ours), Chromium (which reads
+# the console's pages), and Kafka. Kafka's jars come from Maven Central into the cache folder; Java, Maven and
+# the rest are Debian packages. What is there already stays untouched.
 set -eu
+
+pom=$(dirname "$0")/kafka/pom.xml
+version=$(sed -n 's/.*<artifactId>kafka_2.13<.*<version>\(.*\)<\/version>.*/\1/p' "$pom")
+jars=${XDG_CACHE_HOME:-$HOME/.cache}/crosscurrent/kafka-$version
 
 missing=""
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
 command -v chromium >/dev/null || missing="$missing chromium"
-[ -n "$missing" ] || exit 0
+command -v java >/dev/null || missing="$missing default-jre-headless"
+[ -d "$jars" ] || command -v mvn >/dev/null || missing="$missing maven"
+
+fetch_kafka() {
+    [ ! -d "$jars" ] || return 0
+    echo "crosscurrent: fetching Kafka $version from Maven Central into $jars"
+    mkdir -p "$(dirname "$jars")"
+    room=$(mktemp -d "$jars.XXXXXX")
+    if ! mvn -q -B -f "$pom" dependency:copy-dependencies -DoutputDirectory="$room" >&2; then
+        rm -rf "$room"
+        echo "crosscurrent: Maven could not fetch Kafka (above); is Maven Central, or your mirror in ~/.m2/settings.xml, in reach?" >&2
+        exit 1
+    fi
+    mv -T "$room" "$jars" || { rm -rf "$room"; [ -d "$jars" ]; } # somebody else was quicker
+}
+
+if [ -z "$missing" ]; then
+    fetch_kafka
+    exit 0
+fi
 
 if [ "$(id -u)" = 0 ]; then
     as_root=""
@@ -39,3 +63,4 @@ case "$missing" in
     fi
     ;;
 esac
+fetch_kafka

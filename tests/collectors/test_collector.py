@@ -15,7 +15,7 @@ from collectors.client import BrokerFailed
 from collectors.messages import Message
 from collectors.mqtt import Collector
 from collectors.settings import MqttSettings, mqtt_settings
-from tests.conftest import Mosquitto
+from tests.servers import Mosquitto
 
 ROOT = Path(__file__).parents[2]
 

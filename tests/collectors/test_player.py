@@ -14,7 +14,7 @@ from collectors.play import Player
 from collectors.recording import Writer, read
 from collectors.settings import mqtt_settings
 from schemas.times import SECOND
-from tests.conftest import Mosquitto
+from tests.servers import Mosquitto
 
 
 def recording(path: Path, count: int, apart: int) -> Path:

@@ -12,8 +12,8 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.conftest import Mosquitto
 from tests.runner.test_kill import CITY, ROOT, SEED, Results, results, storm
+from tests.servers import Mosquitto
 
 KILLS = 20
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from collectors.recording import read
-from tests.conftest import Mosquitto
+from tests.servers import Mosquitto
 
 ROOT = Path(__file__).parents[2]
 STORM = ROOT / "cities" / "riverton" / "storm-day.jsonl.gz"

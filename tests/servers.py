@@ -1,0 +1,188 @@
+"""Real servers: mosquitto and Kafka on free loopback ports, for tests and, by ``make servers``, for a person.
+
+In:  a folder for their data, free ports.
+Out: addresses that answer. A server can be killed and started again on its port, its data kept.
+Promises: whoever leaves the ``with`` block, or calls ``stop``, leaves no process behind.
+"""
+
+import getpass
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
+
+POM = Path(__file__).parents[1] / "scripts" / "kafka" / "pom.xml"
+KAFKA_SECONDS = 60
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports that nobody has, from the kernel."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on a loopback port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Server:
+    """One process that listens on a port; a subclass says which."""
+
+    name = "server"
+    patience = 10
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        """What to run."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start, and wait until it answers. Raises RuntimeError with what it said where it does not."""
+        said = self.folder / f"{self.name}.log"
+        with said.open("ab") as log:
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+        deadline = time.monotonic() + self.patience
+        while not answers(self.port):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"{self.name} does not answer on port {self.port}:\n{said.read_text()}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End in order: it writes down what it holds."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End like a power cut."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:  # Kafka waits long for a controller that it lost
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Mosquitto(Server):
+    """A broker that is not ours; its sessions outlive it."""
+
+    name = "mosquitto"
+
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, port)
+        self.address = f"mqtt://127.0.0.1:{port}"
+        self._config = folder / "mosquitto.conf"
+        self._config.write_text(
+            f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+            f"persistence_location {folder}/\nautosave_interval 1\nmax_queued_messages 0\n"
+        )
+
+    def command(self) -> list[str]:
+        """Debian's binary, wherever it lies."""
+        return [shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", str(self._config)]
+
+
+class Kafka(Server):
+    """One Kafka node, broker and controller in one; it makes no topic by itself."""
+
+    name = "kafka"
+    patience = KAFKA_SECONDS
+
+    def __init__(self, folder: Path, port: int, controller_port: int) -> None:
+        super().__init__(folder, port)
+        self.bootstrap = f"127.0.0.1:{port}"
+        self.address = f"kafka://{self.bootstrap}"
+        self._jars = kafka_jars()
+        self._config = folder / "server.properties"
+        self._config.write_text(
+            "process.roles=broker,controller\nnode.id=1\n"
+            f"controller.quorum.voters=1@127.0.0.1:{controller_port}\n"
+            f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n"
+            "controller.listener.names=CONTROLLER\ninter.broker.listener.name=PLAINTEXT\n"
+            f"log.dirs={folder}/data\nauto.create.topics.enable=false\n"
+            "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=5\n"
+            "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
+            "transaction.state.log.num.partitions=5\nmin.insync.replicas=1\n"
+            "group.initial.rebalance.delay.ms=0\n"
+        )
+
+    def command(self) -> list[str]:
+        """The broker's main class; its storage is formatted before the first start."""
+        if not (self.folder / "data").exists():
+            cluster = "Y3Jvc3NjdXJyZW50LXRlc3Q"
+            formatting = self._java(
+                "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)
+            )
+            subprocess.run(formatting, check=True, capture_output=True)
+        return self._java("kafka.Kafka", str(self._config))
+
+    def _java(self, *what: str) -> list[str]:
+        return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", *what]
+
+
+def kafka_jars() -> Path:
+    """Where ``scripts/servers.sh`` put Kafka. Raises RuntimeError that says what to do where it did not."""
+    found = re.search(r"kafka_2\.13</artifactId><version>([^<]+)<", POM.read_text(encoding="utf-8"))
+    assert found is not None
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    jars = cache / "crosscurrent" / f"kafka-{found[1]}"
+    if shutil.which("java") is None or not jars.is_dir():
+        raise RuntimeError(
+            f"these tests need Kafka {found[1]}: run scripts/servers.sh, which installs Java and fetches it "
+            f"into {jars} ('make test' does so by itself)"
+        )
+    return jars
+
+
+def main() -> int:
+    """Run both until Ctrl-C or SIGTERM, and say where."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    mqtt, kafka, controller = free_ports(3)
+    with TemporaryDirectory(prefix="crosscurrent-servers-") as name:
+        folder = Path(name)
+        with Mosquitto(folder, mqtt) as mosquitto, Kafka(folder, kafka, controller) as broker:
+            sys.stdout.write(
+                f"mosquitto  {mosquitto.address}\nkafka      {broker.address}\nCtrl-C ends both\n"
+            )
+            sys.stdout.flush()
+            with suppress(KeyboardInterrupt):
+                signal.pause()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
