@@ -9,17 +9,18 @@ that are open, or closed for less than ``KEPT_AFTER``.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from schemas.alarms import Alarm, AlarmChange, content_id
 from schemas.city import City, Relation
-from schemas.incidents import Expected, Incident, IncidentMove, IncidentRevision, Member, Root, Step
+from schemas.incidents import Expected, Incident, IncidentRevision, Member, Root, Step
 from schemas.times import HOUR, MINUTE, SECOND
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 from streams.episodes import Episode, episodes
 from streams.explain import Explainer, Explanation
 from streams.network import Network, Node, Way
+from streams.tell import Live, Teller
 from streams.wording import sentence, story
 
 HOLD = 30 * MINUTE
@@ -29,13 +30,6 @@ KEPT_AFTER = 12 * HOUR
 EXPECTED_MAX = 16
 EXPECTED_MIN = 0.2
 """Consequences less probable than this are not told."""
-
-
-class Live(NamedTuple):
-    """An incident as last told, with the ids of its alarms."""
-
-    revision: IncidentRevision
-    alarms: frozenset[str]
 
 
 class Correlator:
@@ -48,7 +42,7 @@ class Correlator:
         self._explainer = Explainer(self._network)
         self._alarms: dict[str, Alarm] = {}
         self._measuring: dict[str, Alarm] = {}
-        self._live: dict[str, Live] = {}
+        self._teller = Teller()
         self._told: dict[int, tuple[Explanation, Incident, frozenset[str]]] = {}
         """Incidents of the last look, by the identity of their explanation (which is kept for that)."""
         self._aside: list[Explanation] = []
@@ -83,7 +77,7 @@ class Correlator:
         self._dirty = False
         changed = self._network.trust_all_but(self._blind())
         standing = self._incidents(now, changed)
-        revisions = self._compare(standing, now)
+        revisions = self._teller.tell(standing, now, list(self._teller.live))
         self._forget(now)
         self._next_look = self._when_next()
         return revisions
@@ -190,65 +184,6 @@ class Correlator:
             if 1 - missed[node] >= EXPECTED_MIN
         ]
 
-    def _compare(
-        self, standing: dict[str, tuple[Incident, frozenset[str]]], now: int
-    ) -> list[IncidentRevision]:
-        """Tell what is different from what was told; ids that are gone first."""
-        gone = {id_: live for id_, live in self._live.items() if id_ not in standing}
-        heirs = {id_: _heir(live.alarms, standing) for id_, live in gone.items()}
-        revisions = []
-        for id_, live in sorted(gone.items()):
-            heir = heirs[id_]
-            last = live.revision
-            revisions.append(
-                last.model_copy(
-                    update={
-                        "revision": last.revision + 1,
-                        "known_at": now,
-                        "change": "retracted" if heir is None else "replaced",
-                        "replaces": [],
-                        "replaced_by": heir,
-                        "expected": [],
-                    }
-                )
-            )
-            del self._live[id_]
-        for id_, (incident, alarms) in standing.items():
-            replaces = sorted(old for old, heir in heirs.items() if heir == id_)
-            known = self._live.get(id_)
-            change = self._change(known, incident, alarms, replaces)
-            if change is None:
-                continue
-            number = known.revision.revision + 1 if known else 1
-            revision = IncidentRevision(
-                **dict(incident), revision=number, known_at=now, change=change, replaces=replaces
-            )
-            self._live[id_] = Live(revision, alarms)
-            revisions.append(revision)
-        return revisions
-
-    def _change(
-        self, known: Live | None, incident: Incident, alarms: frozenset[str], replaces: list[str]
-    ) -> IncidentMove | None:
-        """Why this incident is told anew; None where nothing that matters changed."""
-        if known is None:
-            if replaces:
-                return "merged" if len(replaces) > 1 else "retimed"
-            return "split" if any(live.alarms & alarms for live in self._live.values()) else "opened"
-        last = known.revision
-        same_root = (incident.root.asset, incident.root.condition) == (last.root.asset, last.root.condition)
-        checks: tuple[tuple[IncidentMove, bool], ...] = (
-            ("merged", bool(replaces)),
-            ("new root", not same_root),
-            ("closed", incident.closed is not None and last.closed is None),
-            ("reopened", incident.closed is None and last.closed is not None),
-            ("more", not alarms <= known.alarms),
-            ("split", not known.alarms <= alarms),
-            ("cleared", incident.members != last.members or incident.closed != last.closed),
-            ("retimed", incident.root.since != last.root.since or incident.chain != last.chain),
-        )
-        return next((change for change, is_so in checks if is_so), None)
-
     def _forget(self, now: int) -> None:
         """Let go of incidents that are final, and of what is long over and in none.
 
@@ -256,11 +191,11 @@ class Correlator:
         """
         final = [
             id_
-            for id_, live in self._live.items()
+            for id_, live in self._teller.live.items()
             if live.revision.closed is not None and now - live.revision.closed >= KEPT_AFTER
         ]
         for id_ in final:
-            for alarm_id in self._live.pop(id_).alarms:
+            for alarm_id in self._teller.live.pop(id_).alarms:
                 self._alarms.pop(alarm_id, None)
         for explanation in self._aside:
             alarms = [alarm for episode in explanation.episodes for alarm in episode.alarms]
@@ -271,7 +206,7 @@ class Correlator:
     def _when_next(self) -> int | None:
         """When time alone will change something: an incident can close, or become final."""
         times = [] if self._look_again is None else [self._look_again]
-        for live in self._live.values():
+        for live in self._teller.live.values():
             if live.revision.closed is not None:
                 times.append(live.revision.closed + KEPT_AFTER)
             elif all(member.until is not None for member in live.revision.members):
@@ -284,7 +219,8 @@ class Correlator:
             "alarms": [alarm.model_dump(mode="json") for alarm in self._alarms.values()],
             "measuring": [alarm.model_dump(mode="json") for alarm in self._measuring.values()],
             "live": [
-                [live.revision.model_dump(mode="json"), sorted(live.alarms)] for live in self._live.values()
+                [live.revision.model_dump(mode="json"), sorted(live.alarms)]
+                for live in self._teller.live.values()
             ],
             "next_look": self._next_look,
             "dirty": self._dirty,
@@ -294,7 +230,7 @@ class Correlator:
         """Go on from a snapshot."""
         self._alarms = _by_id(state["alarms"])
         self._measuring = _by_id(state["measuring"])
-        self._live = {
+        self._teller.live = {
             revision["id"]: Live(IncidentRevision.model_validate(revision), frozenset(alarms))
             for revision, alarms in state["live"]
         }
@@ -343,12 +279,6 @@ def _chain(explanation: Explanation) -> list[Step]:
             )
         )
     return steps
-
-
-def _heir(alarms: frozenset[str], standing: dict[str, tuple[Incident, frozenset[str]]]) -> str | None:
-    """The incident that has most of these alarms now."""
-    shares = {id_: len(alarms & now) for id_, (_, now) in standing.items() if alarms & now}
-    return min(shares, key=lambda id_: (-shares[id_], id_)) if shares else None
 
 
 def _by_id(alarms: Iterable[dict[str, Any]]) -> dict[str, Alarm]:

@@ -1,0 +1,105 @@
+"""What stands to what is told: revisions, each with its reason.
+
+In:  incidents as they stand now, each with its alarms.
+Out: a revision for each that is new, other, or gone, numbered, with the ids that it replaces.
+Promises: what did not change in a way that matters is not told again.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from schemas.incidents import Incident, IncidentMove, IncidentRevision
+
+
+class Live(NamedTuple):
+    """An incident as last told, with the ids of its alarms."""
+
+    revision: IncidentRevision
+    alarms: frozenset[str]
+
+
+Standing = Mapping[str, tuple[Incident, frozenset[str]]]
+"""Incidents by id, with the ids of their alarms."""
+
+
+class Teller:
+    """The incidents that were told, and stand."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, Live] = {}
+
+    def tell(self, standing: Standing, now: int, of: Iterable[str]) -> list[IncidentRevision]:
+        """Tell what is different from what was told; ids that are gone first.
+
+        ``of``: the ids that were looked at again, beside those that stand; others stay as they are.
+        """
+        looked_at = list(of)
+        gone = {id_: self.live[id_] for id_ in looked_at if id_ in self.live and id_ not in standing}
+        heirs = {id_: _heir(live.alarms, standing) for id_, live in gone.items()}
+        revisions = []
+        for id_, live in sorted(gone.items()):
+            heir = heirs[id_]
+            last = live.revision
+            revisions.append(
+                last.model_copy(
+                    update={
+                        "revision": last.revision + 1,
+                        "known_at": now,
+                        "change": "retracted" if heir is None else "replaced",
+                        "replaces": [],
+                        "replaced_by": heir,
+                        "expected": [],
+                    }
+                )
+            )
+            del self.live[id_]
+        for id_, (incident, alarms) in standing.items():
+            replaces = sorted(old for old, heir in heirs.items() if heir == id_)
+            known = self.live.get(id_)
+            change: IncidentMove | None
+            if known is None:
+                beside = [self.live[other] for other in (*looked_at, *standing) if other in self.live]
+                change = _entrance(alarms, replaces, beside)
+            else:
+                change = _change(known, incident, alarms, replaces)
+            if change is None:
+                continue
+            number = known.revision.revision + 1 if known else 1
+            revision = IncidentRevision(
+                **dict(incident), revision=number, known_at=now, change=change, replaces=replaces
+            )
+            self.live[id_] = Live(revision, alarms)
+            revisions.append(revision)
+        return revisions
+
+
+def _entrance(alarms: frozenset[str], replaces: list[str], beside: list[Live]) -> IncidentMove:
+    """Why an incident of this id was not there before."""
+    if replaces:
+        return "merged" if len(replaces) > 1 else "retimed"
+    return "split" if any(live.alarms & alarms for live in beside) else "opened"
+
+
+def _change(
+    known: Live, incident: Incident, alarms: frozenset[str], replaces: list[str]
+) -> IncidentMove | None:
+    """Why this incident is told anew; None where nothing that matters changed."""
+    last = known.revision
+    same_root = (incident.root.asset, incident.root.condition) == (last.root.asset, last.root.condition)
+    checks: tuple[tuple[IncidentMove, bool], ...] = (
+        ("merged", bool(replaces)),
+        ("new root", not same_root),
+        ("closed", incident.closed is not None and last.closed is None),
+        ("reopened", incident.closed is None and last.closed is not None),
+        ("more", not alarms <= known.alarms),
+        ("split", not known.alarms <= alarms),
+        ("cleared", incident.members != last.members or incident.closed != last.closed),
+        ("retimed", incident.root.since != last.root.since or incident.chain != last.chain),
+    )
+    return next((change for change, is_so in checks if is_so), None)
+
+
+def _heir(alarms: frozenset[str], standing: Standing) -> str | None:
+    """The incident that has most of these alarms now."""
+    shares = {id_: len(alarms & now) for id_, (_, now) in standing.items() if alarms & now}
+    return min(shares, key=lambda id_: (-shares[id_], id_)) if shares else None
