@@ -11,7 +11,7 @@ healthy sensor that should have shown it and stayed quiet: absence is evidence.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -50,7 +50,7 @@ FEW = 3
 WITNESSES = 2
 """Other causes of which it is told who speaks against them."""
 CANDIDATES = 12
-"""Episodes that are asked whether they began it, the earliest."""
+"""Episodes that are asked whether they began it: those behind most of the others, step by step."""
 OPENS = 0.5
 """An incident opens where it is more probable than not that something real began it."""
 
@@ -461,7 +461,10 @@ class _Part:
         which stands for all of them.
         """
         latest = self.found[members[0]].onset + FIRST
-        early = [i for i in members if self.found[i].onset <= latest][:CANDIDATES]
+        early = [i for i in members if self.found[i].onset <= latest]
+        if len(early) > CANDIDATES:
+            behind = self._behind(members)
+            early = sorted(sorted(early, key=lambda index: (-behind[index], index))[:CANDIDATES])
         inside = set(early)
         unseen = [one for one in self.unseen if not inside.isdisjoint(one.edges)]
         effects, hidden = roots(self._case(members, unseen), [members.index(index) for index in early])
@@ -479,6 +482,20 @@ class _Part:
         return sorted(
             ((best_of[asset], p) for asset, p in total.items()), key=lambda r: (-r[1], r[0][0].node)
         )
+
+    def _behind(self, members: list[int]) -> Counter[int]:
+        """Of how many members each can be the cause, or a cause's cause. Sets of indices are bits."""
+        causes = dict.fromkeys(members, 0)
+        grows = True
+        while grows:
+            grows = False
+            for index in members:
+                found = causes[index]
+                for cause in self.edges[index]:
+                    found |= 1 << cause | causes.get(cause, 0)
+                grows = grows or found != causes[index]
+                causes[index] = found
+        return Counter(cause for found in causes.values() for cause in members if found >> cause & 1)
 
     def _is_real(self, root: Root, members: list[int]) -> bool:
         """Whether this as a root hurts the city: not everyday life, and not a sign of nothing."""

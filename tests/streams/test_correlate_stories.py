@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas.alarms import Alarm, AlarmChange, Severity, content_id
+from schemas.city import City
 from schemas.incidents import IncidentRevision
 from schemas.times import MINUTE
 from schemas.vocabulary import load_vocabulary
@@ -251,3 +252,32 @@ def test_what_planned_work_explained_stays_explained_when_the_work_is_long_over(
         elsewhere = alarm("tank-1", "frozen", other)
         correlator.take(AlarmChange(alarm=elsewhere, change="raised", known_at=at("20:00")))
         assert correlator.look(at("20:00") + hour * 20 * MINUTE) == []
+
+
+def test_of_many_that_began_in_one_minute_the_one_behind_them_is_the_root() -> None:
+    """A sag shows everywhere at once; whatever the names, it came from the intake."""
+    pumps = [f"a-pump-{number:02}" for number in range(20)]
+    assets = [
+        {"id": "the-intake", "utility": "power", "kind": "grid_intake", "zone": "north"},
+        {"id": "station", "utility": "power", "kind": "substation", "zone": "north"},
+        *({"id": name, "utility": "water", "kind": "pump", "zone": "north"} for name in pumps),
+    ]
+    links = [{"from": "the-intake", "to": "station", "relation": "powers"}]
+    links += [{"from": "station", "to": name, "relation": "powers"} for name in pumps]
+    city = City.model_validate(
+        {"city": "hilltown", "timezone": "UTC", "assets": assets, "links": links, "sensors": []}
+    )
+    correlator = Correlator(city, load_causes(), load_vocabulary())
+    for asset in city.assets:
+        low = Alarm(
+            id=content_id("alarm", asset.id, "voltage_low"),
+            asset=asset.id,
+            utility=str(asset.utility),
+            condition="voltage_low",
+            severity=Severity.WARNING,
+            raised=at("08:00"),
+        )
+        correlator.take(AlarmChange(alarm=low, change="raised", known_at=at("08:01")))
+    (incident,) = correlator.look(at("08:01"))
+    assert (incident.root.asset, len(incident.members)) == ("the-intake", 22)
+    assert incident.root.probability > 0.9
