@@ -7,9 +7,9 @@ Out: one frozen model. A misspelt variable is an error, not a silence. Secrets c
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
@@ -19,6 +19,8 @@ from schemas.errors import BadConfig, Fault
 PREFIX = "CROSSCURRENT_MQTT_"
 SCHEMES = {"mqtt": 1883, "mqtts": 8883}
 """Schemes of addresses, and the port where none is named."""
+
+Settings = TypeVar("Settings", bound=BaseModel)
 
 
 class MqttSettings(BaseModel):
@@ -75,28 +77,45 @@ def mqtt_settings(address: str | None, environment: Mapping[str, str], **more: A
 
     Raises BadConfig that lists every fault: unknown variables, values out of bounds, addresses that are none.
     """
+    return load_settings(MqttSettings, "MQTT", _of_address, address, environment, **more)
+
+
+def load_settings(
+    model: type[Settings],
+    what: str,
+    of_address: Callable[[str], dict[str, Any]],
+    address: str | None,
+    environment: Mapping[str, str],
+    **more: Any,
+) -> Settings:
+    """``model`` from an address, variables that begin with ``CROSSCURRENT_<WHAT>_``, and ``more``; what comes
+    later here yields to the earlier. ``of_address`` turns an address into fields, or raises ValueError.
+
+    Raises BadConfig that lists every fault.
+    """
+    prefix = f"CROSSCURRENT_{what.upper()}_"
     found = {
-        name.removeprefix(PREFIX): value for name, value in environment.items() if name.startswith(PREFIX)
+        name.removeprefix(prefix): value for name, value in environment.items() if name.startswith(prefix)
     }
-    known = {name.upper(): name for name in MqttSettings.model_fields}
+    known = {name.upper(): name for name in model.model_fields}
     faults = [
         Fault(
-            "environment", 1, 1, f"variable {PREFIX}{name} is unknown; known are {', '.join(sorted(known))}"
+            "environment", 1, 1, f"variable {prefix}{name} is unknown; known are {', '.join(sorted(known))}"
         )
         for name in sorted(found.keys() - known.keys())
     ]
     fields: dict[str, Any] = more | {known[name]: value for name, value in found.items() if name in known}
     if address is not None:
         try:
-            fields |= _of_address(address)
+            fields |= of_address(address)
         except ValueError as error:
             faults.append(Fault("broker address", 1, 1, str(error)))
-    settings: MqttSettings | None = None
+    settings: Settings | None = None
     try:
-        settings = MqttSettings(**fields)
+        settings = model(**fields)
     except ValidationError as error:
         faults += [
-            Fault("MQTT settings", 1, 1, f"{'.'.join(map(str, one['loc']))}: {one['msg']}")
+            Fault(f"{what} settings", 1, 1, f"{'.'.join(map(str, one['loc']))}: {one['msg']}")
             for one in error.errors(include_input=False)
         ]
     if settings is None or faults:

@@ -33,15 +33,16 @@ VERBS = (
     "commission",
     "generate",
     "bench",
+    "topics",
 )
 """Every verb, in the order in which help shows them; each is the file ``runner/verbs/NAME.py``."""
 
 STATUSES = {
     0: "done",
     1: "ran, and the answer is no: check found faults, a story does not hold, "
-    "the demo did not truly run, a day of a benchmark gave no result",
+    "the demo did not truly run, a day of a benchmark gave no result, topics differ from the table",
     2: "wrong usage, or a configuration or input that can't be used",
-    3: "the machine is in the way: port taken, disk full, data folder in use, broker out of reach",
+    3: "the machine is in the way: port taken, disk full, data folder in use, broker or Kafka out of reach",
     130: "stopped by Ctrl-C",
     141: "whoever read the output closed it early",
 }

@@ -1,8 +1,13 @@
-"""Every Kafka topic in one table: name, key, partitions, retention. The embedded log uses the names."""
+"""Every Kafka topic in one table: name, key, what it carries, partitions, retention. The embedded log uses
+the names; ``crosscurrent topics`` makes and checks topics by it; ``schemas.export`` describes it in AsyncAPI.
+"""
 
 from dataclasses import dataclass
 
-from schemas.times import DAY
+from schemas.times import DAY, MINUTE
+
+RECORD_BYTES_MAX = 1_000_000
+"""Most bytes of one record: below Kafka's own default, so that no broker needs a setting for us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,15 +16,73 @@ class Topic:
 
     name: str
     key: str
-    carries: str
+    carries: tuple[str, ...]
+    """Names of models, as ``schemas.export`` has them; none where only we read it."""
     partitions: int
     retention_ms: int | None
+    says: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The topic's own settings, as Kafka names them."""
+        if self.retention_ms is not None:
+            return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        # Only closed segments are compacted: without small ones the topic would only grow.
+        return {
+            "cleanup.policy": "compact",
+            "segment.ms": str(10 * MINUTE),
+            "segment.bytes": str(64 * 1024 * 1024),
+            "min.cleanable.dirty.ratio": "0.1",
+        }
 
 
-READINGS = Topic("city.readings.v1", "site", "Frame, Event or Tick", 12, 7 * DAY)
-DEAD_LETTERS = Topic("city.readings.v1.dlq", "site", "DeadLetter", 3, 30 * DAY)
-ALARMS = Topic("city.alarms.v1", "correlation domain", "AlarmChange", 6, 30 * DAY)
-INCIDENTS = Topic("city.incidents.v1", "incident", "IncidentRevision", 6, 90 * DAY)
-NOTIFICATIONS = Topic("city.notifications.v1", "incident", "Notification", 3, 90 * DAY)
+READINGS = Topic(
+    "city.readings.v1",
+    "city/site",
+    ("frame", "event", "tick"),
+    12,
+    7 * DAY,
+    "What sensors said, site by site, and how far stream time has got.",
+)
+DEAD_LETTERS = Topic(
+    "city.readings.v1.dlq",
+    "MQTT topic",
+    ("dead-letter",),
+    3,
+    30 * DAY,
+    "What was refused, each with its reason.",
+)
+ALARMS = Topic(
+    "city.alarms.v1",
+    "city",
+    ("alarm-change", "tick"),
+    6,
+    30 * DAY,
+    "What detection says of each partition of the readings, and how far stream time has got there.",
+)
+INCIDENTS = Topic(
+    "city.incidents.v1",
+    "incident",
+    ("incident-revision",),
+    6,
+    90 * DAY,
+    "Every revision of every incident; the newest of an id is how it stands.",
+)
+NOTIFICATIONS = Topic(
+    "city.notifications.v1",
+    "incident",
+    ("notification",),
+    3,
+    90 * DAY,
+    "What people are to be told, and why.",
+)
+STATE = Topic(
+    "city.state.v1",
+    "whose, and which piece",
+    (),
+    12,
+    None,
+    "Snapshots of our workers, in a form of their own.",
+)
 
-TOPICS = (READINGS, DEAD_LETTERS, ALARMS, INCIDENTS, NOTIFICATIONS)
+TOPICS = (READINGS, DEAD_LETTERS, ALARMS, INCIDENTS, NOTIFICATIONS, STATE)
