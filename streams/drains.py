@@ -229,6 +229,9 @@ LATELY = 10
 """Those minutes. A slope is one for twice as long."""
 LEAST_SLOPE_M = 0.08
 """By then a river that rises at half a metre an hour has brought so much."""
+RIVER_STOPS, RIVER_LEAPS, RIVER_HOLDS = 0.8, 0.3, 0.6
+"""How likely, beside the likeliest place, the river stands behind what the last measured manhole shows: a
+small step, a large one, water held up in rain. Nothing is measured below that would tell. Assumed."""
 LEAVES_WATER, LET_GO = 1 / 3, 9 * HOUR
 """Rain of this part of heavy rain leaves water in streets with blocked inlets; so long it may stand there."""
 GAUGE_SILENT = 20 * MINUTE
@@ -368,9 +371,11 @@ class DrainWatch:
         base = float(bases[self._place[reach.asset]])
         column = past.window(at, self.minutes)[:, self._place[reach.asset]]
         shape = shape_of(column, base, (at - onset) // MINUTE)
+        risen = medians(column[-RECENT:, None])[0] - base
         if shape == "step":
-            return (("discharge_pattern", enters),)
-        if shape == "slope" and reach.end and medians(column[-RECENT:, None])[0] - base > LEAST_SLOPE_M:
+            likely = RIVER_STOPS if risen < LEAST_SLOPE_M else RIVER_LEAPS
+            return (("discharge_pattern", (*enters, *_river(reach, likely))),)
+        if shape == "slope" and reach.end and risen > LEAST_SLOPE_M:
             return (("backwater_pattern", ((reach.end, 1.0),)),)
         return ()
 
@@ -504,6 +509,9 @@ class _Trunk(NamedTuple):
                 places[speaks[name]] = max(places.get(speaks[name], 0.0), round(likely, 3))
         first = max(places, key=lambda name: (places[name], name))
         shown = first if first in {reach.asset for reach in self.reaches} else self._first_below(first)
+        speaker = next(reach for reach in self.reaches if reach.asset == shown)
+        if speaker.below is None:
+            places |= _river(speaker, RIVER_HOLDS)
         ranked = sorted(places.items(), key=lambda item: (-item[1], item[0]))
         return none - least, shown, tuple(ranked)
 
@@ -548,6 +556,11 @@ def _level(base: float | None, level: float) -> float:
 def _alike(names: Iterable[str]) -> Places:
     """Places of which the first, the measured one, speaks for all."""
     return tuple((name, 1.0 if place == 0 else 0.5) for place, name in enumerate(names))
+
+
+def _river(reach: Reach, likely: float) -> Places:
+    """The outfall as one of the places."""
+    return ((reach.end, likely),) if reach.end else ()
 
 
 def _trunks(city: City, manholes: Sequence[Reach]) -> tuple[_Trunk, ...]:

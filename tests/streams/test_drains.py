@@ -253,7 +253,16 @@ def test_a_step_at_the_outfall_is_a_discharge() -> None:
     """The same manhole, but the water came at once."""
     day = Day()
     day.told["storm-6/depth"] = _from(120, 0, 0.15, 2)
-    assert ("storm-6", "discharge_pattern") in _signs(drain_watchers(CITY), day)
+    sign = _signs(drain_watchers(CITY), day)["storm-6", "discharge_pattern"]
+    assert (sign.places[0], sign.places[-1]) == (("storm-6", 1.0), ("outfall", 0.3))
+
+
+def test_a_small_step_at_the_outfall_may_be_a_river_that_stopped() -> None:
+    """Nothing is measured below that could tell them apart."""
+    day = Day()
+    day.told["storm-6/depth"] = _from(120, 0, 0.05, 2)
+    sign = _signs(drain_watchers(CITY), day)["storm-6", "discharge_pattern"]
+    assert sign.places[-1] == ("outfall", 0.8)
 
 
 def test_rain_that_backs_up_in_one_place_is_a_blockage() -> None:
@@ -348,6 +357,29 @@ def test_a_sewer_that_rises_with_the_rain_takes_it_in() -> None:
     found = _signs(sewer_watchers(CITY), day)
     assert found["manhole-3", "infiltration_pattern"].places[0] == ("manhole-3", 1.0)
     assert not {condition for asset, condition in found if asset == "manhole-2"}
+
+
+def test_a_hump_that_came_and_went_with_a_shower_was_its_water() -> None:
+    """At once it might be the morning; afterwards both sides of it are known. Where it may be: from the head on."""
+    day = Day(8)
+    day.rains(120)
+    day.told["manhole-2/depth"] = lambda minute: float(np.interp(minute, [140, 160, 190, 220], HUMP))
+    found = _signs(sewer_watchers(CITY), day)
+    sign = found["manhole-2", "infiltration_pattern"]
+    assert (sign.places[0], 145 <= _minute(sign) <= 165) == (("manhole-2", 1.0), True)
+    assert ("manhole-2", "depth_rise") in found
+
+
+HUMP = [0.08, 0.13, 0.13, 0.08]
+"""Too little to be told at once where nothing can be compared with: a morning may bring as much."""
+
+
+def test_a_rise_that_stays_after_the_shower_is_no_hump() -> None:
+    """Demand grew meanwhile."""
+    day = Day(8)
+    day.rains(120)
+    day.told["manhole-2/depth"] = _from(140, 0.08, 0.13, 60)
+    assert _signs(sewer_watchers(CITY), day) == {}
 
 
 def test_backwater_from_a_wet_well_without_its_pump_is_no_blockage() -> None:
