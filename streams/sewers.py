@@ -224,7 +224,9 @@ class SewerWatch:
 
     def begin(self) -> _State:
         """Nothing is known yet."""
-        return _State(Rain(), (None,) * self._known, (None,) * self._own, (-1, -1), (-1, -1), None, None, None, ())
+        return _State(
+            Rain(), (None,) * self._known, (None,) * self._own, (-1, -1), (-1, -1), None, None, None, ()
+        )
 
     def step(self, state: Any, past: Past, at: int) -> tuple[_State, tuple[Sign, ...]]:
         """One minute further."""
