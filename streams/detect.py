@@ -7,7 +7,7 @@ changes nothing; a late one (within the lateness) is put in its place and revise
 clock is flagged and never moves stream time. State is bounded: the readings of one lateness a sensor.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from schemas.times import MINUTE
 from schemas.vocabulary import Vocabulary
 from streams.clock import StreamClock
 from streams.events import EventWatch
-from streams.groups import Group, Places, Told
+from streams.groups import Groups, Places, Told
 from streams.silence import Silence, SilenceWatch
 from streams.track import Change, Track, changes
 from streams.watch import prepare
@@ -59,11 +59,7 @@ class Detector:
         self.tracks = {s.id: Track(prepare(s, self._utility[s.asset], vocabulary)) for s in city.sensors}
         self._clock = StreamClock(len(city.sensors_of))
         self._silence = SilenceWatch(city)
-        self._groups = [Group(watcher, lateness) for watcher in watchers(city)]
-        self._groups_of: dict[str, list[Group]] = defaultdict(list)
-        for group in self._groups:
-            for sensor in group.sensors:
-                self._groups_of[sensor].append(group)
+        self._groups = Groups(watchers(city), lateness)
         self._events = EventWatch()
         self._held: dict[str, list[Held]] = {}
         self._ahead: dict[str, tuple[int, int]] = {}
@@ -117,8 +113,7 @@ class Detector:
             self.counts["late"] += 1
             return ()
         if quality != Quality.BAD:
-            for group in self._groups_of.get(track.spec.sensor, ()):
-                group.hear(track.spec.sensor, at, value)
+            self._groups.hear(track.spec.sensor, at, value)
         if at > track.last_at:
             marks = track.append(at, value, quality)
             track.forget(now - self._lateness)
@@ -154,9 +149,8 @@ class Detector:
             yield from self._judge(asset, now)
         for silence in self._silence.pass_to(now):
             yield self._silence_change(silence)
-        for group in self._groups:
-            for told in group.pass_to(now):
-                yield self._sign_change(told, now)
+        for told in self._groups.pass_to(now):
+            yield self._sign_change(told, now)
         yield now
 
     def _hold(self, track: Track, at: int, value: float, quality: int) -> None:
@@ -270,7 +264,7 @@ class Detector:
                 for asset, held in self._held.items()
             },
             "ahead": self._ahead,
-            "groups": [group.snapshot() for group in self._groups],
+            "groups": self._groups.snapshot(),
             "counts": dict(self.counts),
         }
 
@@ -290,7 +284,5 @@ class Detector:
             for asset, held in state["held"].items()
         }
         self._ahead = {asset: (count, since) for asset, (count, since) in state["ahead"].items()}
-        if len(state["groups"]) == len(self._groups):
-            for group, kept in zip(self._groups, state["groups"], strict=True):
-                group.restore(kept)
+        self._groups.restore(state["groups"])
         self.counts = Counter(state["counts"])

@@ -10,6 +10,7 @@ and a drain that departs from it is blocked between what stands higher and what 
 has the formulas and the numbers.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -131,14 +132,22 @@ class Rain(NamedTuple):
     """Of the spell, over what counts as heavy."""
 
 
-def after_rain(rain: Rain, told: Row, heavy: Row, at: int) -> Rain:
-    """The rain one look further; ``told`` has one value for each gauge, NaN where it said nothing."""
-    values = told[~np.isnan(told)]
-    if not values.size:
-        return rain
-    if not values.any():
+def after_rain(rain: Rain, told: Row, heavy: Sequence[float], until: int) -> Rain:
+    """The rain after some more minutes, the last of which is ``until``; ``told`` has a row for each, with one
+    value for each gauge, NaN where it said nothing.
+    """
+    minutes: list[list[float]] = told.tolist()
+    for ago, row in zip(range(len(minutes) - 1, -1, -1), minutes, strict=True):
+        shares = [value / most for value, most in zip(row, heavy, strict=True) if not math.isnan(value)]
+        if shares:
+            rain = _rained(rain, max(shares), until - ago * MINUTE)
+    return rain
+
+
+def _rained(rain: Rain, share: float, at: int) -> Rain:
+    """The rain after a minute, of which the gauge that got most tells this part of what counts as heavy."""
+    if share <= 0:
         return rain._replace(heard=at)
-    share = float(np.fmax.reduce(told / heavy))
     pause = at - rain.fell
     if rain.fell < 0 or pause > DRY_AFTER:
         return Rain(at, at, at, share)
@@ -256,7 +265,7 @@ class _State(NamedTuple):
 class DrainWatch:
     """Watches the storm drains below the same catchments."""
 
-    minutes = 40
+    minutes, stride = 40, STRIDE
 
     def __init__(
         self, city: City, manholes: Sequence[Reach], others: Sequence[Sensor], gauges: Sequence[Sensor]
@@ -272,7 +281,7 @@ class DrainWatch:
         self._least = np.array(
             [*(reach.least_m for reach in manholes), *(max(one.deadband, LEAST_RISE_M) for one in others)]
         )
-        self._heavy = np.array([sensor.limits.high or HEAVY_MM_PER_H for sensor in gauges])
+        self._heavy = [sensor.limits.high or HEAVY_MM_PER_H for sensor in gauges]
         self._count = len(measured)
         self._no_peaks = (0.0,) * len(others)
         self._trunks = _trunks(city, manholes)
@@ -284,12 +293,11 @@ class DrainWatch:
         )
 
     def step(self, state: Any, past: Past, at: int) -> tuple[_State, tuple[Sign, ...]]:
-        """One minute further."""
+        """One look further."""
         now = _State(*state)
-        rain = after_rain(Rain(*now.rain), past.rows[-1][self._count :], self._heavy, at)
+        rain = after_rain(Rain(*now.rain), past.window(at, STRIDE)[:, self._count :], self._heavy, at)
         now = now._replace(rain=rain, signs=standing(now.signs))
-        minute = at // MINUTE
-        if at - rain.heard > GAUGE_SILENT or minute % STRIDE:
+        if at - rain.heard > GAUGE_SILENT:
             return now, now.signs
         if is_dry(rain, at):
             now = self._dry(now, past, at)
@@ -298,7 +306,7 @@ class DrainWatch:
                 now = now._replace(rain=rain._replace(heaviest=max(rain.heaviest, HEAVY)))
             unknown = (None,) * self._count
             now = now._replace(bases=unknown, onsets=unknown)
-            if minute % WET_STRIDE == 0:
+            if at // MINUTE % WET_STRIDE == 0:
                 now = self._wet(now, past, at)
         return now, now.signs
 

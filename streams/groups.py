@@ -1,17 +1,21 @@
 """Groups of sensors looked at together, minute by minute, so that late readings still find their place.
 
-In:  accepted readings of the sensors of one group, in any order within the lateness; stream time.
+In:  accepted readings of the sensors of the groups, in any order within the lateness; stream time.
 Out: changes of signs: something that no single sensor's limits show (a zone that takes more water than its
      pumps account for, a manhole that rises in dry weather).
 Promises: what stands in the end follows from the set of readings, not from the order in which they came.
 
-A watcher is a pure fold over minutes. Its state after each minute is kept for one lateness; a late reading
-makes the fold run again from its minute. Memory: a row of values a minute for as long as the watcher looks
-back, and its states of one lateness.
+All groups look at one table of readings by minute. A watcher is a pure fold over the minutes at which it
+looks; its state after each look is kept for one lateness, and a late reading makes the fold run again from
+its minute. Memory: a row of values a minute, for as long as the watcher that looks back furthest does, and
+the states of one lateness.
 """
 
+import math
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,7 +26,7 @@ from schemas.times import MINUTE
 SETTLE = 1 * MINUTE
 """How long after its end a minute is judged: most stragglers have come, and need no second judgement."""
 SPARE = 30
-"""Minutes that are kept longer than they must be, so that letting go is rare."""
+"""Minutes for which there is room beyond what must be kept, so that making room is rare."""
 
 Places = tuple[tuple[str, float], ...]
 """Assets at which a sign's cause may sit, each with its likelihood beside the likeliest (1.0)."""
@@ -38,77 +42,123 @@ class Sign(NamedTuple):
     places: Places = ()
 
 
+class Table:
+    """By minute (counted since the epoch): the last good reading of each sensor in it, NaN for none."""
+
+    def __init__(self, sensors: Iterable[str], most: int) -> None:
+        """At most so many minutes are kept."""
+        self.column = {sensor: index for index, sensor in enumerate(sensors)}
+        self._width, self._most = len(self.column), most
+        self.keep = 0
+        """Nobody looks at the minutes before this one any more."""
+        self._lay(0, np.empty((0, self._width)), np.empty((0, self._width), np.uint16))
+
+    def _lay(self, first: int, rows: NDArray[np.float64], newest: NDArray[np.uint16]) -> None:
+        """Begin with these rows. They lie in plain arrays: writing into those one by one is quick."""
+        self.first, self.count = first, len(rows)
+        self._values, self._newest = array("d", rows.tobytes()), array("H", newest.tobytes())
+        self.rows: NDArray[np.float64] = np.frombuffer(self._values, np.float64).reshape(rows.shape)
+        self.newest = np.frombuffer(self._newest, np.uint16).reshape(rows.shape)
+        """When in its minute each was read: milliseconds from 1 on, 0 for not at all."""
+
+    def reach(self, minute: int) -> None:
+        """See to it that there are rows up to this minute, if anything was heard at all."""
+        if 0 < self.count <= minute - self.first:
+            self._make_room(minute)
+
+    def put(self, column: int, at: int, value: float) -> bool:
+        """Take a reading; False where a newer one of its minute is there."""
+        minute, within = divmod(at, MINUTE)
+        row = minute - self.first
+        if not 0 <= row < self.count:
+            self._make_room(minute)
+            row = minute - self.first
+        cell = row * self._width + column
+        newest = self._newest[cell]
+        if within < newest and (within + 1 < newest or value >= self._values[cell]):
+            return False  # of two for one time, the same one always
+        self._newest[cell] = within + 1
+        self._values[cell] = value
+        return True
+
+    def _make_room(self, minute: int) -> None:
+        """Let go of what nobody looks at any more, and add rows up to this minute and some beyond."""
+        end = self.first + self.count
+        if not self.count:
+            begin, end = minute - SPARE, minute + SPARE
+        elif minute < self.first:
+            begin = minute - SPARE
+        else:
+            begin, end = max(self.first, min(self.keep, minute), minute - self._most), minute + SPARE
+        rows, newest = np.full((end - begin, self._width), np.nan), np.zeros((end - begin, self._width), "H")
+        since, until = max(begin, self.first), min(end, self.first + self.count)
+        if since < until:
+            there, here = slice(since - begin, until - begin), slice(since - self.first, until - self.first)
+            rows[there], newest[there] = self.rows[here], self.newest[here]
+        self._lay(begin, rows, newest)
+
+    def snapshot(self, late: int) -> dict[str, Any]:
+        """What ``restore`` needs, as JSON. Readings are taken for the minutes from ``late`` on."""
+        told: list[list[float]] = self.rows.tolist()
+        rows = [[None if math.isnan(value) else value for value in row] for row in told]
+        newest = self.newest[max(late - self.first, 0) :].tolist()
+        return {"sensors": list(self.column), "first": self.first, "rows": rows, "newest": newest}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot; sensors that are new begin without a past, others are let go."""
+        count = len(state["rows"])
+        rows, newest = np.full((count, self._width), np.nan), np.zeros((count, self._width), np.uint16)
+        known = [(old, self.column[one]) for old, one in enumerate(state["sensors"]) if one in self.column]
+        if count and known:
+            old, new = np.array(known).T
+            rows[:, new] = np.array(state["rows"], np.float64)[:, old]
+            if late := len(state["newest"]):
+                newest[-late:, new] = np.array(state["newest"], np.uint16)[:, old]
+        self._lay(state["first"], rows, newest)
+
+
 class Past:
-    """What a watcher may look at: the group's values by minute, up to the minute that is being judged."""
+    """What a watcher may look at: its sensors' values by minute, from the first that any of them told of."""
 
-    def __init__(self, sensors: tuple[str, ...]) -> None:
-        self.place = {sensor: index for index, sensor in enumerate(sensors)}
-        self._table = np.empty((4 * SPARE, len(sensors)))
-        self._first = 0
-        """Where the rows begin in the table; they lie in one piece, so that a window is no copy."""
-        self._count = 0
-        self._since = 0
-        """The minute (ms) of the first row."""
-
-    def __len__(self) -> int:
-        return self._count
-
-    @property
-    def rows(self) -> NDArray[np.float64]:
-        """By minute: the last good value of each sensor in it, NaN for none. Not to be written to."""
-        return self._table[self._first : self._first + self._count]
-
-    @property
-    def last(self) -> int:
-        """The newest minute that has a row; the one before the first where there is none yet."""
-        return self._since + (self._count - 1) * MINUTE
+    def __init__(self, table: Table, sensors: Iterable[str]) -> None:
+        self._table = table
+        self._columns = np.array([table.column[sensor] for sensor in sensors], np.intp)
+        self.since: int | None = None
+        """The first minute; None as long as there is none."""
 
     def window(self, until: int, minutes: int) -> NDArray[np.float64]:
         """The rows of so many minutes up to and with the one that begins at ``until``; fewer at the start.
 
-        Shape (minutes, sensors). Not to be written to.
+        Shape (minutes, sensors): the last good value of each sensor in the minute, NaN for none.
         """
-        end = min((until - self._since) // MINUTE + 1, self._count)
-        return self.rows[max(end - minutes, 0) : max(end, 0)]
+        end = until // MINUTE + 1
+        return self._rows(max(end - minutes, end if self.since is None else self.since), end)
 
-    def add(self, minute: int, row: NDArray[np.float64]) -> None:
-        """The row of the minute after the last."""
-        if not self._count:
-            self._since = minute
-        end = self._first + self._count
-        if end == len(self._table):
-            room = len(self._table) * (2 if self._count > len(self._table) // 2 else 1)
-            table = np.empty((room, self._table.shape[1]))
-            table[: self._count] = self.rows
-            self._table, self._first, end = table, 0, self._count
-        self._table[end] = row
-        self._count += 1
+    def first_told(self, since: int, until: int) -> int | None:
+        """The first of these minutes in which any sensor told anything."""
+        told = np.flatnonzero(~np.isnan(self._rows(since, until)).all(axis=1))
+        return max(since, self._table.first) + int(told[0]) if len(told) else None
 
-    def cut(self, minute: int) -> None:
-        """Let go of the rows from this minute on."""
-        self._count = min(max((minute - self._since) // MINUTE, 0), self._count)
-
-    def forget(self, before: int) -> None:
-        """Let go of the rows before this minute."""
-        gone = min(max((before - self._since) // MINUTE, 0), self._count)
-        self._first += gone
-        self._count -= gone
-        self._since += gone * MINUTE
+    def _rows(self, since: int, until: int) -> NDArray[np.float64]:
+        first = self._table.first
+        return self._table.rows[max(since - first, 0) : max(until - first, 0)].take(self._columns, axis=1)
 
 
 class Watcher(Protocol):
-    """Judges a group minute by minute; pure."""
+    """Judges a group; pure."""
 
     sensors: tuple[str, ...]
     minutes: int
     """How far it looks back."""
+    stride: int
+    """Minutes from one look to the next: it looks at those that are a multiple of it, since the epoch."""
 
     def begin(self) -> Any:
         """The state before the first minute: nested tuples of JSON values."""
 
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
-        """One minute further, the one that begins at ``at``: the state, and the signs that stand after it
-        or that ended in it.
+        """One look further, at the minute that begins at ``at``: the state, and the signs that stand after it
+        or that ended since the look before.
         """
         ...
 
@@ -121,73 +171,114 @@ class Told(NamedTuple):
     gone: bool
 
 
-class Group:
-    """A watcher with its memory."""
+class Groups:
+    """Watchers with what they remember."""
 
-    def __init__(self, watcher: Watcher, lateness: int) -> None:
-        self._watcher, self._lateness = watcher, lateness
-        self.sensors = watcher.sensors
-        self._past = Past(watcher.sensors)
-        self._heard: dict[int, dict[int, tuple[int, float]]] = {}
-        """By minute and sensor: the newest reading in it."""
-        self._states: list[_Judged] = []
-        """The minutes of one lateness, and the one before them to go on from."""
-        self._told: dict[tuple[str, str, int], Sign] = {}
-        self._dirty: int | None = None
-        """The first minute that has to be judged again."""
+    def __init__(self, watchers: Sequence[Watcher], lateness: int) -> None:
+        self._lateness = lateness
+        longest = max((watcher.minutes for watcher in watchers), default=0)
+        self._back = lateness // MINUTE + longest + 1
+        """How far before the minute judged last rows are needed."""
+        sensors = dict.fromkeys(sensor for watcher in watchers for sensor in watcher.sensors)
+        # No reading is further ahead of what was judged than the longest gap after which that still counts.
+        self._table = Table(sensors, most=2 * self._back + SPARE)
+        self._groups = [_Group(watcher, self._table, lateness) for watcher in watchers]
+        self._groups_of: dict[str, list[_Group]] = defaultdict(list)
+        for group in self._groups:
+            for sensor in group.watcher.sensors:
+                self._groups_of[sensor].append(group)
+        self._judged = -1
+        """The newest minute that is judged."""
 
     def hear(self, sensor: str, at: int, value: float) -> None:
         """Take a reading that detection has accepted."""
-        minute = at - at % MINUTE
-        index = self._past.place[sensor]
-        row = self._heard.setdefault(minute, {})
-        newest, there = row.get(index, (-1, value))
-        if at > newest or (at == newest and value < there):  # of two for one time, the same one always
-            row[index] = at, value
-            if len(self._past) and minute <= self._past.last:
-                self._dirty = minute if self._dirty is None else min(self._dirty, minute)
+        column = self._table.column.get(sensor)
+        if column is None or not self._table.put(column, at, value):
+            return
+        if (minute := at // MINUTE) <= self._judged:
+            for group in self._groups_of[sensor]:
+                group.changed = minute if group.changed is None else min(group.changed, minute)
 
     def pass_to(self, now: int) -> Iterator[Told]:
         """Stream time is ``now``: judge every minute that is over and settled; again from the first that a
         late reading changed.
         """
-        rewound = self._dirty is not None
-        if self._dirty is not None:
-            self._rewind(self._dirty)
-            self._dirty = None
-        past = self._past
-        if len(past) and now - past.last > self._lateness + self._watcher.minutes * MINUTE:
-            self._heard = {minute: row for minute, row in self._heard.items() if minute > past.last}
+        ready = (now - SETTLE) // MINUTE - 1
+        self._table.reach(ready)
+        lapse = now - self._judged * MINUTE - self._lateness
+        for group in self._groups:
+            if group.changed is not None or group.due <= ready:
+                yield from group.pass_to(self._judged, ready, lapse)
+        self._judged = max(ready, self._judged)
+        self._table.keep = self._judged - self._back
+
+    def snapshot(self) -> dict[str, Any]:
+        """What ``restore`` needs, as JSON."""
+        return {
+            "judged": self._judged,
+            "table": self._table.snapshot(self._judged - self._lateness // MINUTE),
+            "groups": [group.snapshot() for group in self._groups],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot; groups that are others now, or have other sensors, begin afresh."""
+        self._judged = state["judged"]
+        self._table.restore(state["table"])
+        self._table.keep = self._judged - self._back
+        if len(state["groups"]) == len(self._groups):
+            for group, kept in zip(self._groups, state["groups"], strict=True):
+                group.restore(kept)
+
+
+class _Group:
+    """A watcher with its memory."""
+
+    def __init__(self, watcher: Watcher, table: Table, lateness: int) -> None:
+        self.watcher, self._lateness = watcher, lateness
+        self._past = Past(table, watcher.sensors)
+        self._states: list[_Judged] = []
+        """Those of one lateness, and the one before them to go on from."""
+        self._told: dict[tuple[str, str, int], Sign] = {}
+        self.due = 0
+        """The minute of the next look; 0 as long as nothing was heard."""
+        self.changed: int | None = None
+        """The first minute that a late reading changed."""
+
+    def pass_to(self, judged: int, ready: int, lapse: int) -> Iterator[Told]:
+        """Look at the minutes up to ``ready``; those up to ``judged`` were. That was ``lapse`` and one
+        lateness ago.
+        """
+        past, rewound, news = self._past, self.changed is not None, False
+        if self.changed is not None:
+            past.since = self.changed if past.since is None else min(self.changed, past.since)
+            self._rewind(self.changed)
+            self.changed = None
+        if lapse > self.watcher.minutes * MINUTE:
             self._rewind(0)  # nothing was heard for so long that what was is no guide
-        following = past.last + MINUTE if len(past) else min(self._heard, default=now)
-        judged = 0
-        while following + MINUTE + SETTLE <= now:
-            self._judge(following)
-            following += MINUTE
-            judged += 1
-        if (
-            rewound
-            or self._told
-            or any(self._states[-n].signs for n in range(1, min(judged, len(self._states)) + 1))
-        ):
+            past.since = None
+        if past.since is None and (first := past.first_told(judged + 1, ready + 1)) is not None:
+            past.since = first
+            self._rewind(first)
+        if past.since is not None:
+            while self.due <= ready:
+                news |= self._look(self.due * MINUTE)
+                self.due += self.watcher.stride
+        if rewound or self._told or news:
             yield from self._tell()
-        if len(self._states) > self._lateness // MINUTE + SPARE:
-            self._forget(now)
+        self._forget(ready * MINUTE - self._lateness)
 
     def _rewind(self, minute: int) -> None:
         """Forget what was judged from this minute on."""
-        self._past.cut(minute)
-        while self._states and self._states[-1].minute >= minute:
+        while self._states and self._states[-1].minute >= minute * MINUTE:
             self._states.pop()
+        self.due = -(-minute // self.watcher.stride) * self.watcher.stride
 
-    def _judge(self, minute: int) -> None:
-        row = np.full(len(self._past.place), np.nan)
-        for index, (_, value) in self._heard.get(minute, {}).items():
-            row[index] = value
-        self._past.add(minute, row)
-        before = self._states[-1].state if self._states else self._watcher.begin()
-        state, signs = self._watcher.step(before, self._past, minute)
-        self._states.append(_Judged(minute, state, signs))
+    def _look(self, at: int) -> bool:
+        """One look; whether it shows signs."""
+        before = self._states[-1].state if self._states else self.watcher.begin()
+        state, signs = self.watcher.step(before, self._past, at)
+        self._states.append(_Judged(at, state, signs))
+        return bool(signs)
 
     def _tell(self) -> Iterator[Told]:
         standing = {_key(sign): sign for judged in self._states for sign in judged.signs}
@@ -195,53 +286,42 @@ class Group:
             if (known := self._told.get(key)) != sign:
                 self._told[key] = sign
                 yield Told(sign, new=known is None, gone=False)
-        since = self._states[0].minute if self._states else 0
+        since = self._states[0].minute if self._states else (self._past.since or 0) * MINUTE
         for key in sorted(self._told.keys() - standing.keys()):
             sign = self._told.pop(key)
             if sign.cleared is None or sign.cleared >= since:  # else it ended long ago, and stays told
                 yield Told(sign, new=False, gone=True)
 
-    def _forget(self, now: int) -> None:
-        """Let go of what no late reading can change and no watcher looks at."""
-        final = now - self._lateness - MINUTE
-        del self._states[: max(bisect_left(self._states, final, key=_minute_of) - 1, 0)]
-        for minute in [minute for minute in self._heard if minute < final]:
-            del self._heard[minute]
-        self._past.forget(final - self._watcher.minutes * MINUTE)
+    def _forget(self, final: int) -> None:
+        """Now and then let go of the states that no late reading can change any more."""
+        if self._states and self._states[0].minute < final - SPARE * MINUTE:
+            del self._states[: max(bisect_left(self._states, final, key=_minute_of) - 1, 0)]
 
     def snapshot(self) -> dict[str, Any]:
         """What ``restore`` needs, as JSON."""
         return {
-            "sensors": list(self.sensors),
-            "last": self._past.last,
-            "rows": [[None if np.isnan(v) else float(v) for v in row] for row in self._past.rows],
-            "heard": [[minute, [[i, *r] for i, r in row.items()]] for minute, row in self._heard.items()],
+            "sensors": list(self.watcher.sensors),
+            "since": self._past.since,
             "states": self._states,
             "told": list(self._told.values()),
-            "dirty": self._dirty,
+            "due": self.due,
+            "changed": self.changed,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot; where the group's sensors are others now, it begins afresh."""
-        if state["sensors"] != list(self.sensors):
+        if state["sensors"] != list(self.watcher.sensors):
             return
-        self._past = Past(self.sensors)
-        first = state["last"] - (len(state["rows"]) - 1) * MINUTE
-        for number, row in enumerate(state["rows"]):
-            self._past.add(first + number * MINUTE, np.array([np.nan if v is None else v for v in row]))
-        self._heard = {
-            minute: {index: (at, value) for index, at, value in row} for minute, row in state["heard"]
-        }
+        self._past.since, self.due, self.changed = state["since"], state["due"], state["changed"]
         self._states = [
             _Judged(minute, as_tuples(after), tuple(map(_sign, signs)))
             for minute, after, signs in state["states"]
         ]
         self._told = {_key(sign): sign for sign in map(_sign, state["told"])}
-        self._dirty = state["dirty"]
 
 
 class _Judged(NamedTuple):
-    """A minute that was judged: the watcher's state after it, and its signs."""
+    """A look: its minute, the watcher's state after it, and its signs."""
 
     minute: int
     state: Any

@@ -159,7 +159,7 @@ def _smooth(values: Row) -> Row:
 class LevelWatch:
     """Watches one level and its pumps."""
 
-    minutes = LOOKS_BACK
+    minutes, stride = LOOKS_BACK, STRIDE
 
     def __init__(self, city: City, level: str, pumps: list[str], *, fills: bool) -> None:
         self._asset = level.rsplit("/", 1)[0]
@@ -187,11 +187,9 @@ class LevelWatch:
         return State()
 
     def step(self, state: Any, past: Past, at: int) -> tuple[State, tuple[Sign, ...]]:
-        """Look every few minutes; in between, what stood stands."""
+        """One look further."""
         known = State(*state)
         standing = tuple(Standing(*one) for one in known.standing)
-        if at // MINUTE % STRIDE:
-            return known, tuple(self._sign(one) for one in standing)
         view = View(past.window(at, LOOKS_BACK), at, self._pumps)
         if len(view.known) < 3 or view.place(at) - view.known[-1] > 2 * STRIDE or np.isnan(view.on[-1]):
             return known, tuple(self._sign(one) for one in standing)
@@ -503,7 +501,7 @@ def _still_since(view: View) -> tuple[int, float]:
 class PumpWatch:
     """Watches a pump that no level starts and stops: one that always runs, until it fails."""
 
-    minutes = 30
+    minutes, stride = 30, 1
 
     def __init__(self, city: City, pump: str) -> None:
         names: list[str] = []
@@ -517,7 +515,7 @@ class PumpWatch:
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
         """One minute further."""
         seen, ran, since = state
-        now = float(self._pump.runs(past.rows[-1][None, :])[0])
+        now = float(self._pump.runs(past.window(at, 1))[0])
         if now > 0.5:
             ended = (Sign(self._pump.asset, "stopped", since, at),) if since >= 0 else ()
             return (seen + 1, ran + 1, -1), ended

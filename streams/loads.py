@@ -56,7 +56,7 @@ class Rise(NamedTuple):
 class LoadWatch:
     """Watches the load of one transformer."""
 
-    minutes = 2 * RECENT + AGO
+    minutes, stride = 2 * RECENT + AGO, STRIDE
 
     def __init__(
         self, asset: str, loading: str, feeders: list[str], supplies: list[str], peers: list[str]
@@ -72,11 +72,9 @@ class LoadWatch:
         return -1, None
 
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
-        """Look every other minute; in between, what stood stands."""
+        """One look further."""
         failed, told = state
         rise = told and Rise(*told)
-        if at // MINUTE % STRIDE:
-            return (failed, rise), self._signs(rise)
         rows = past.window(at, self.minutes)
         with np.errstate(invalid="ignore"):
             if (rows[-STRIDE:, self._supplies] < LIVE_PU).any():

@@ -81,7 +81,7 @@ class Voltage(NamedTuple):
 class VoltageWatch:
     """Watches voltages that go up and down together."""
 
-    minutes = LEARNING
+    minutes, stride = LEARNING, LOOK
 
     def __init__(self, sensors: list[str], wide: frozenset[str]) -> None:
         self.sensors = tuple(sensors)
@@ -92,11 +92,9 @@ class VoltageWatch:
         return 0, 0.0, (Voltage(),) * len(self.sensors)
 
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
-        """Look every ten minutes; in between, what stood stands."""
+        """One look further."""
         looks, middle, known = state
         known = tuple(Voltage(*one) for one in known)
-        if at // MINUTE % LOOK:
-            return (looks, middle, known), tuple(self._standing(known))
         rows = past.window(at, LEARNING if looks < LEARNING // LOOK else LOOK)
         now = _medians(rows)
         with np.errstate(invalid="ignore"):
@@ -162,7 +160,7 @@ def _asset(sensor: str) -> str:
 class SpikeWatch:
     """Watches sensors each by itself for single readings that stand out."""
 
-    minutes = SPIKES_BACK
+    minutes, stride = SPIKES_BACK, LOOK
 
     def __init__(self, sensors: list[Sensor]) -> None:
         self.sensors = tuple(sensor.id for sensor in sensors)
@@ -173,9 +171,7 @@ class SpikeWatch:
         return ()
 
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
-        """Look every ten minutes; in between, what stood stands."""
-        if at // MINUTE % LOOK:
-            return state, tuple(self._sign(number, since) for number, since in state)
+        """One look further."""
         rows = past.window(at, SPIKES_BACK)
         found = [_spikes(rows[:, number], least) for number, least in enumerate(self._least)]
         together = np.zeros(len(rows), dtype=int)
@@ -225,7 +221,7 @@ class Swap(NamedTuple):
 class SwapWatch:
     """Watches the currents of all feeders for load that goes from one to another."""
 
-    minutes = BEFORE + AFTER + 2
+    minutes, stride = BEFORE + AFTER + 2, 1
 
     def __init__(self, sensors: list[str]) -> None:
         self.sensors = tuple(sensors)
@@ -238,8 +234,9 @@ class SwapWatch:
         """One minute further: is the one some minutes ago that of a step?"""
         swaps = tuple(Swap(*one) for one in state)
         found = None
-        if len(past) > BEFORE + AFTER and _leaps(past.rows[-AFTER], past.rows[-AFTER - 1]):
-            found = _swap(past.window(at, BEFORE + AFTER), at - (AFTER - 1) * MINUTE)
+        rows = past.window(at, BEFORE + AFTER + 1)
+        if len(rows) > BEFORE + AFTER and _leaps(rows[-AFTER], rows[-AFTER - 1]):
+            found = _swap(rows[1:], at - (AFTER - 1) * MINUTE)
         ended: list[Swap] = []
         if found and (
             undone := next((one for one in swaps if one.more == found.less and one.less == found.more), None)

@@ -23,7 +23,7 @@ class _Raining(NamedTuple):
 class RainWatcher:
     """Watches one rain gauge."""
 
-    minutes = 1
+    minutes = stride = 1
 
     def __init__(self, gauge: Sensor) -> None:
         self.sensors: tuple[str, ...] = (gauge.id,)
@@ -38,7 +38,7 @@ class RainWatcher:
     ) -> tuple[_Raining | None, tuple[Sign, ...]]:
         """A reading above WET_MM_PER_H begins it; DRY_MINUTES without one end it."""
         raining = _Raining(*state) if state else None
-        if past.rows[-1][0] >= WET_MM_PER_H:  # never so for NaN: no reading
+        if past.window(at, 1)[0, 0] >= WET_MM_PER_H:  # never so for NaN: no reading
             raining = _Raining(raining.onset if raining else at, at)
         if raining is None:
             return None, ()

@@ -179,6 +179,8 @@ class _Seen(NamedTuple):
 class SewerWatch:
     """Watches one sewer down to its wet well."""
 
+    stride = STRIDE
+
     def __init__(
         self,
         city: City,
@@ -207,7 +209,7 @@ class SewerWatch:
         self._gauges = slice(self._known + len(beside), len(self.sensors))
         self._floor = np.array([_low(sensor) for sensor in beside])
         self._roof = np.array([_high(sensor) for sensor in beside])
-        self._heavy = np.array([sensor.limits.high or HEAVY_MM_PER_H for sensor in gauges])
+        self._heavy = [sensor.limits.high or HEAVY_MM_PER_H for sensor in gauges]
         own = [f"{stations[0]}/level"] if stations else []
         self._level = next((self.sensors.index(name) for name in own if name in self.sensors), None)
         self._pulsed = len(stations) > 1
@@ -229,12 +231,10 @@ class SewerWatch:
         )
 
     def step(self, state: Any, past: Past, at: int) -> tuple[_State, tuple[Sign, ...]]:
-        """One minute further."""
+        """One look further."""
         now = _State(*state)
-        rain = after_rain(Rain(*now.rain), past.rows[-1][self._gauges], self._heavy, at)
-        now = now._replace(rain=rain, signs=standing(now.signs))
-        if at // MINUTE % STRIDE == 0:
-            now = self._look(now, past, at)
+        rain = after_rain(Rain(*now.rain), past.window(at, STRIDE)[:, self._gauges], self._heavy, at)
+        now = self._look(now._replace(rain=rain, signs=standing(now.signs)), past, at)
         return now, now.signs
 
     def _look(self, now: _State, past: Past, at: int) -> _State:

@@ -121,7 +121,7 @@ class Step(NamedTuple):
 class ZoneWatch:
     """Watches all zones of a city's water network, each against the others."""
 
-    minutes = 240
+    minutes, stride = 240, BLOCK
 
     def __init__(self, city: City) -> None:
         mains = [part for part in parts(city) if is_metered(city, part)]
@@ -144,15 +144,14 @@ class ZoneWatch:
         return tuple(State(((None, None),) * count, (), (None,) * count, ((0, 0.0),) * count))
 
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
-        """A block at a time; between blocks all stands as it stood."""
+        """A block at a time."""
         before, blocks, opened, strays = state
         known = State(before, blocks, tuple(Open(*one) if one else None for one in opened), strays)
-        if at // MINUTE % BLOCK == 0:
-            rows = past.window(at, LOOK_BACK)
-            if len(rows) == LOOK_BACK:
-                after, judged = _Look(self._zones, self._sights, known, past, at).over(rows)
-                return tuple(after), tuple(one.sign() for one in judged if one)
-        return state, tuple(one.sign() for one in known.open if one)
+        rows = past.window(at, LOOK_BACK)
+        if len(rows) < LOOK_BACK:
+            return state, ()
+        after, judged = _Look(self._zones, self._sights, known, past, at).over(rows)
+        return tuple(after), tuple(one.sign() for one in judged if one)
 
 
 def zone_watchers(city: City) -> list[ZoneWatch]:

@@ -10,7 +10,7 @@ import pytest
 from schemas.city import City
 from schemas.times import HOUR, MINUTE
 from streams.drains import Rain, after_rain, drain_watchers, is_dry, is_heavy, reaches, shape_of
-from streams.groups import Group, Sign, Watcher
+from streams.groups import Groups, Sign, Watcher
 from streams.sewers import sewer_watchers
 
 LATE = 30 * MINUTE
@@ -152,7 +152,7 @@ def _signs(watchers: Iterable[Watcher], day: Day, shuffled: random.Random | None
     )
     found: dict[Key, Sign] = {}
     for watcher in watchers:
-        group = Group(watcher, LATE)
+        group = Groups([watcher], LATE)
         kept: dict[tuple[str, str, int], Sign] = {}
         waiting = [one for one in arrivals if one[2] in watcher.sensors]
         for minute in range(day.minutes + 30):
@@ -166,7 +166,7 @@ def _signs(watchers: Iterable[Watcher], day: Day, shuffled: random.Random | None
                     kept[key] = told.sign
             if minute == day.minutes // 2:  # a snapshot in between changes nothing
                 state = json.loads(json.dumps(group.snapshot()))
-                group = Group(watcher, LATE)
+                group = Groups([watcher], LATE)
                 group.restore(state)
         found |= {(sign.asset, sign.condition): sign for sign in sorted(kept.values(), key=lambda s: s.onset)}
     return found
@@ -200,14 +200,14 @@ def test_reaches_say_for_which_part_a_measured_manhole_speaks() -> None:
 
 def test_rain_makes_wet_heavy_and_dry_again() -> None:
     """Three hours after the last rain drains are dry; a gauge that says nothing tells nothing."""
-    heavy = np.array([15.0])
-    rain = after_rain(Rain(), np.array([0.0]), heavy, T0)
+    heavy = [15.0]
+    rain = after_rain(Rain(), np.array([[0.0]]), heavy, T0)
     assert is_dry(rain, T0)
     assert not is_dry(rain, T0 + HOUR)
-    rain = after_rain(rain, np.array([30.0]), heavy, T0 + MINUTE)
+    rain = after_rain(rain, np.array([[30.0]]), heavy, T0 + MINUTE)
     assert is_heavy(rain, T0 + HOUR)
-    assert not is_dry(after_rain(rain, np.array([0.0]), heavy, T0 + 2 * HOUR), T0 + 2 * HOUR)
-    later = after_rain(rain, np.array([0.0]), heavy, T0 + 4 * HOUR)
+    assert not is_dry(after_rain(rain, np.array([[0.0]]), heavy, T0 + 2 * HOUR), T0 + 2 * HOUR)
+    later = after_rain(rain, np.array([[0.0]]), heavy, T0 + 4 * HOUR)
     assert is_dry(later, T0 + 4 * HOUR)
     assert not is_heavy(later, T0 + 4 * HOUR)
 

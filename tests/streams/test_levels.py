@@ -8,7 +8,7 @@ import pytest
 
 from schemas.city import City
 from schemas.times import MINUTE
-from streams.groups import Group, Sign, Watcher
+from streams.groups import Groups, Sign, Watcher
 from streams.levels import level_watchers
 from streams.plumbing import around, valves_at
 
@@ -147,7 +147,7 @@ def _of(watcher: Watcher, rows: list[dict[str, float]], shuffled: bool) -> list[
     if shuffled:  # everything up to 20 minutes late
         late = np.random.default_rng(2).uniform(0, 20 * MINUTE, len(heard))
         order.sort(key=lambda index: heard[index][0] + late[index])
-    group, now, standing = Group(watcher, LATE), 0, dict[tuple[str, str, int], Sign]()
+    group, now, standing = Groups([watcher], LATE), 0, dict[tuple[str, str, int], Sign]()
     for index in order:
         at, sensor, value = heard[index]
         group.hear(sensor, at, value)
@@ -262,12 +262,12 @@ def test_a_watchers_state_survives_json() -> None:
     """Kept and taken up again in the middle, it goes on as if nothing had been."""
     rows = day(frozen)
     for watcher in level_watchers(CITY):
-        whole, first = Group(watcher, LATE), Group(watcher, LATE)
+        whole, first = Groups([watcher], LATE), Groups([watcher], LATE)
         for minute, row in enumerate(rows):
             at = T0 + minute * MINUTE
             if minute == 250:
                 kept = json.loads(json.dumps(first.snapshot()))
-                first = Group(watcher, LATE)
+                first = Groups([watcher], LATE)
                 first.restore(kept)
             for group in (whole, first):
                 for sensor in watcher.sensors:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from schemas.city import City
 from schemas.times import MINUTE
-from streams.groups import Group, Sign
+from streams.groups import Groups, Sign
 from streams.loads import load_watchers
 
 T0 = 1_750_000_020_000 - 1_750_000_020_000 % MINUTE
@@ -62,7 +62,7 @@ def judged(told: Day) -> list[Sign]:
     """All signs that were told in the night, as they stood in the end."""
     found: dict[tuple[str, str, int], Sign] = {}
     for watcher in load_watchers(CITY):
-        group = Group(watcher, 30 * MINUTE)
+        group = Groups([watcher], 30 * MINUTE)
         for minute in range(MINUTES):
             at = T0 + minute * MINUTE
             for sensor in watcher.sensors:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from schemas.city import City
 from schemas.times import MINUTE
-from streams.groups import Group, Sign, Watcher
+from streams.groups import Groups, Sign, Watcher
 from streams.peers import peer_watchers
 
 LATE = 30 * MINUTE
@@ -74,7 +74,7 @@ def _of(watcher: Watcher, told: Day, lost: set[int], *, shuffled: bool) -> list[
     if shuffled:  # everything up to 20 minutes late
         late = np.random.default_rng(2).uniform(0, 20 * MINUTE, len(heard))
         order.sort(key=lambda index: heard[index][0] + late[index])
-    group, now, standing = Group(watcher, LATE), 0, dict[tuple[str, str, int], Sign]()
+    group, now, standing = Groups([watcher], LATE), 0, dict[tuple[str, str, int], Sign]()
     for index in order:
         at, sensor, value = heard[index]
         group.hear(sensor, at, value)

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.city import City
 from schemas.times import MINUTE
-from streams.groups import Group, Sign
+from streams.groups import Groups, Sign
 from streams.hydraulics import Mains, inlet, outlet, parts
 from streams.zones import ZoneWatch, zone_watchers
 
@@ -161,7 +161,7 @@ class Town:
 
 def heard(readings: Iterable[tuple[str, int, float]], until: int) -> list[Sign]:
     """What stands in the end, of readings in the order of their arrival."""
-    group = Group(ZoneWatch(CITY), LATE)
+    group = Groups([ZoneWatch(CITY)], LATE)
     told: dict[tuple[str, str, int], Sign] = {}
     now = T0
     for sensor, at, value in readings:
@@ -173,7 +173,7 @@ def heard(readings: Iterable[tuple[str, int, float]], until: int) -> list[Sign]:
     return [told[key] for key in sorted(told)]
 
 
-def _note(told: dict[tuple[str, str, int], Sign], group: Group, now: int) -> None:
+def _note(told: dict[tuple[str, str, int], Sign], group: Groups, now: int) -> None:
     for sign, _, gone in group.pass_to(now):
         key = sign.asset, sign.condition, sign.onset
         told.pop(key, None)
@@ -317,7 +317,7 @@ def test_order_of_arrival_does_not_matter() -> None:
 def test_goes_on_from_a_snapshot() -> None:
     """A snapshot as JSON, in the midst of a burst, changes nothing."""
     town = Town(220, {"l4": steady(30.0, 150, 220, 220)})
-    whole, first = Group(ZoneWatch(CITY), LATE), Group(ZoneWatch(CITY), LATE)
+    whole, first = Groups([ZoneWatch(CITY)], LATE), Groups([ZoneWatch(CITY)], LATE)
     readings = town.readings()
     for sensor, at, value in readings:
         whole.hear(sensor, at, value)
@@ -325,7 +325,7 @@ def test_goes_on_from_a_snapshot() -> None:
             first.hear(sensor, at, value)
     told: dict[tuple[str, str, int], Sign] = {}
     _note(told, first, T0 + 185 * MINUTE)
-    second = Group(ZoneWatch(CITY), LATE)
+    second = Groups([ZoneWatch(CITY)], LATE)
     second.restore(json.loads(json.dumps(first.snapshot())))
     for sensor, at, value in readings:
         if at >= T0 + 185 * MINUTE:
