@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.city import City, Relation
-from schemas.times import HOUR, MINUTE
+from schemas.times import HOUR
 from streams.drains import medians, onset_of
 from streams.groups import Past, Sign
 

@@ -360,7 +360,7 @@ def test_a_sewer_that_rises_with_the_rain_takes_it_in() -> None:
 
 
 def test_a_hump_that_came_and_went_with_a_shower_was_its_water() -> None:
-    """At once it might be the morning; afterwards both sides of it are known. Where it may be: from the head on."""
+    """At once it might be the morning; later both its sides are known. It may be from the head on."""
     day = Day(8)
     day.rains(120)
     day.told["manhole-2/depth"] = lambda minute: float(np.interp(minute, [140, 160, 190, 220], HUMP))
