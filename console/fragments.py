@@ -388,6 +388,22 @@ def _expected_row(expected: Expected, city: City, start: int, end: int, now: int
     )
 
 
+def foretold(entries: Sequence[views.Prediction]) -> Markup:
+    """What was foretold beside what came of it; nothing where nothing was."""
+    if not entries:
+        return Markup("")
+    return Markup('<h2>Foretold <span>{}</span></h2><ol class="history foretold">{}</ol>').format(
+        views.tally(entries),
+        join(
+            Markup(
+                '<li class="{}"><span class="num when">{}</span><div><b>{}</b> '
+                '<span class="condition">{}</span> <b class="num">{}</b><small>{}</small></div></li>'
+            ).format(entry.outcome, entry.told, entry.title, entry.condition, entry.sure, entry.what_came)
+            for entry in entries
+        ),
+    )
+
+
 def history(entries: Sequence[views.Revision]) -> Markup:
     """What changed, when and why."""
     return Markup('<ol class="history">{}</ol>').format(

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from console import wording
 from schemas.alarms import Alarm, Severity
 from schemas.city import City, Utility
-from schemas.incidents import Expected, Incident, IncidentRevision, Member, Root, Step
+from schemas.incidents import Expected, Foretold, Incident, IncidentRevision, Member, Outcome, Root, Step
 from schemas.times import HOUR, MINUTE
 
 
@@ -257,6 +257,50 @@ def lanes(city: City, alarms: Sequence[Alarm], now: int) -> list[Lane]:
         )
         for utility in utilities_in_order({asset.utility.value for asset in city.assets} | set(grouped))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was foretold, in words, and what came of it."""
+
+    told: str
+    title: str
+    condition: str
+    sure: str
+    outcome: Outcome
+    what_came: str
+
+
+def predictions(incident: IncidentRevision, city: City) -> list[Prediction]:
+    """The predictions of an incident of which it is clear what came; in the order told, the surest first."""
+    zone = ZoneInfo(city.timezone)
+    return [
+        Prediction(
+            told=wording.clock(one.told, zone),
+            title=title(city, one.asset),
+            condition=wording.condition_words(one.condition),
+            sure=wording.percent(one.probability),
+            outcome=one.outcome,
+            what_came=_what_came(one, zone),
+        )
+        for one in sorted(incident.foretold, key=lambda one: (one.told, -one.probability))
+        if one.outcome is not None
+    ]
+
+
+def _what_came(one: Foretold, zone: ZoneInfo) -> str:
+    if one.came is not None:
+        ahead = wording.duration(one.came - one.told)
+        return f"came at {wording.moment(one.came, zone, beside=one.told)}, {ahead} after it was told"
+    until = wording.moment(one.end, zone, beside=one.told)
+    return f"{'no sensor could tell' if one.outcome == 'unknown' else 'did not come'}; expected until {until}"
+
+
+def tally(entries: Iterable[Prediction]) -> str:
+    """How many came, did not, or can't be known: ``3 came, 1 did not``."""
+    count = Counter(entry.outcome for entry in entries)
+    said: tuple[tuple[Outcome, str], ...] = (("hit", "came"), ("miss", "did not"), ("unknown", "unknown"))
+    return ", ".join(f"{count[outcome]} {words}" for outcome, words in said if count[outcome])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from streams.causes import Causes, load_causes
 from streams.correlate import Correlator
 from streams.detect import Detector
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 
 @dataclass(slots=True)

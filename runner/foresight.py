@@ -1,25 +1,26 @@
 """How well the consequences that incidents foresaw came true.
 
-In:  every revision with what it ``expected``, and the alarms that came.
-Out: ``Foresight``: hits, lead time, calibration.
+In:  every revision with what it ``expected``, and the alarms that came; or the predictions that incidents
+     kept, judged by themselves.
+Out: ``Foresight``: hits, lead time, calibration. ``Reliability``: the same of a replay, with its table.
 Pure. A prediction is made once: by the first standing revision of any incident that expects a condition
 of an asset which shows no such alarm at that time; later revisions may sharpen it and are not counted
 again until an alarm of that asset and condition has come.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
 from pydantic import BaseModel, ConfigDict
 
-from runner.labels import FOREVER
 from runner.outputs import SeenAlarm, SeenRevision
-from schemas.times import MINUTE, SECOND
+from schemas.incidents import Foretold
+from schemas.times import SECOND
+from streams.causes import base
+from streams.consequences import SLACK, Stretch, came, stood
 
-SLACK = 5 * MINUTE
-"""How long after the end of its window a consequence may still begin: sensors report every few minutes."""
 BINS = 10
 """Bins of equal width for the calibration error."""
 
@@ -49,6 +50,34 @@ class Prediction:
         return self.lead is not None
 
 
+class Bin(BaseModel):
+    """Predictions of about one probability: what they said on average, and the share that came true."""
+
+    model_config = ConfigDict(frozen=True)
+
+    low: float
+    high: float
+    predicted: float
+    came_true: float
+    count: int
+
+
+class Reliability(BaseModel):
+    """What became of the predictions that a replay's incidents made; None where there is nothing to tell."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hits: int
+    misses: int
+    unknown: int
+    """No healthy sensor could have shown it."""
+    open: int
+    """Their time had not passed at the end."""
+    lead_seconds_median: float | None
+    calibration_error: float | None
+    bins: tuple[Bin, ...]
+
+
 def judge(revisions: Iterable[SeenRevision], alarms: Iterable[SeenAlarm], data_end: int) -> Foresight:
     """Score what was foreseen; windows still open at ``data_end`` (ms) without a hit are left out."""
     made = predictions(revisions, alarms, data_end)
@@ -62,17 +91,49 @@ def judge(revisions: Iterable[SeenRevision], alarms: Iterable[SeenAlarm], data_e
     )
 
 
+def reliability(foretold: Iterable[Foretold]) -> Reliability:
+    """What became of predictions as the incidents that made them have judged them."""
+    known = list(foretold)
+    outcomes = Counter(one.outcome for one in known)
+    made = [
+        Prediction(one.probability, None if one.came is None else one.came - one.told)
+        for one in known
+        if one.outcome in ("hit", "miss")
+    ]
+    leads = [prediction.lead for prediction in made if prediction.lead is not None]
+    return Reliability(
+        hits=outcomes["hit"],
+        misses=outcomes["miss"],
+        unknown=outcomes["unknown"],
+        open=outcomes[None],
+        lead_seconds_median=median(leads) / SECOND if leads else None,
+        calibration_error=calibration_error(made),
+        bins=bins(made),
+    )
+
+
+def bins(made: Iterable[Prediction]) -> tuple[Bin, ...]:
+    """The reliability table: bins of equal width that hold any prediction, by probability."""
+    held: dict[int, list[Prediction]] = defaultdict(list)
+    for prediction in made:
+        held[min(int(prediction.probability * BINS), BINS - 1)].append(prediction)
+    return tuple(
+        Bin(
+            low=place / BINS,
+            high=(place + 1) / BINS,
+            predicted=fmean(p.probability for p in inside),
+            came_true=fmean(p.hit for p in inside),
+            count=len(inside),
+        )
+        for place, inside in sorted(held.items())
+    )
+
+
 def calibration_error(made: Sequence[Prediction]) -> float | None:
     """Expected calibration error: per bin, how far the mean probability is from the share of hits,
     weighted by the predictions in the bin (Naeini, Cooper, Hauskrecht, AAAI 2015). None without any.
     """
-    bins: dict[int, list[Prediction]] = defaultdict(list)
-    for prediction in made:
-        bins[min(int(prediction.probability * BINS), BINS - 1)].append(prediction)
-    gaps = [
-        len(held) * abs(fmean(p.probability for p in held) - fmean(p.hit for p in held))
-        for held in bins.values()
-    ]
+    gaps = [held.count * abs(held.predicted - held.came_true) for held in bins(made)]
     return sum(gaps) / len(made) if made else None
 
 
@@ -80,22 +141,17 @@ def predictions(
     revisions: Iterable[SeenRevision], alarms: Iterable[SeenAlarm], data_end: int
 ) -> list[Prediction]:
     """Every prediction that could be judged, in the order made."""
-    came: dict[tuple[str, str], list[SeenAlarm]] = defaultdict(list)
+    stretches: dict[tuple[str, str], list[Stretch]] = defaultdict(list)
     for alarm in sorted(alarms, key=lambda alarm: alarm.raised):
-        came[alarm.asset, alarm.condition].append(alarm)
+        stretches[alarm.asset, base(alarm.condition)].append((alarm.raised, alarm.cleared))
     made: list[Prediction] = []
     settled: dict[tuple[str, str], int] = {}  # until when a prediction made before holds
     for revision in sorted(revisions, key=lambda revision: (revision.known_at, revision.id)):
         for expected in revision.expected if revision.stands else ():
             what, now = (expected.asset, expected.condition), revision.known_at
-            if now < settled.get(what, 0) or any(
-                alarm.raised <= now < (alarm.cleared or FOREVER) for alarm in came[what]
-            ):
+            if now < settled.get(what, 0) or stood(stretches[what], now):
                 continue
-            last = expected.end + SLACK
-            onset = next(
-                (a.raised for a in came[what] if now < a.raised and expected.start <= a.raised <= last), None
-            )
+            onset, last = came(now, expected.start, expected.end, stretches[what]), expected.end + SLACK
             settled[what] = last if onset is None else onset
             if onset is not None or last <= data_end:
                 made.append(Prediction(expected.probability, None if onset is None else onset - now))

@@ -21,6 +21,7 @@ from collectors.intake import Intake
 from collectors.messages import Message
 from collectors.recording import read
 from runner.core import Core, Outputs
+from runner.foresight import reliability
 from runner.store import Progress, Store
 from schemas.cityfile import load_city
 from schemas.errors import CrosscurrentError
@@ -178,7 +179,8 @@ def _summary(
     for body in store.final("alarms"):
         alarms += 1
         by_utility[json.loads(body)["utility"]] += 1
-    incidents = [json.loads(body) for body in store.final("incidents")]
+    incidents = [IncidentRevision.model_validate_json(body) for body in store.final("incidents")]
+    foretold = (one for incident in incidents for one in incident.foretold)
     return {
         "recording": recording.name,
         "city": core.city.city,
@@ -186,7 +188,8 @@ def _summary(
         "alarms": alarms,
         "alarms_by_utility": dict(sorted(by_utility.items())),
         "incidents": len(incidents),
-        "roots": [f"{i['root']['asset']} {i['root']['condition']}" for i in incidents],
+        "roots": [f"{i.root.asset} {i.root.condition}" for i in incidents],
+        "predictions": reliability(foretold).model_dump(mode="json"),
         "notifications": _lines_of(folder / "notifications.jsonl"),
         "revisions": _lines_of(folder / "revisions.jsonl"),
         "intake": dict(sorted(intake.counts.items())),

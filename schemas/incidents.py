@@ -82,6 +82,21 @@ class Expected(_Part):
     )
 
 
+Outcome = Literal["hit", "miss", "unknown"]
+"""What came of a prediction; unknown where no healthy sensor could have shown it."""
+
+
+class Foretold(Expected):
+    """A prediction as it was first told, and what came of it: ``outcome`` is None while that is open.
+
+    ``came`` is when the condition began.
+    """
+
+    told: Time
+    outcome: Outcome | None = None
+    came: Time | None = None
+
+
 class Incident(_Part):
     """One line of ``incidents.jsonl``: an incident as it stands.
 
@@ -111,7 +126,8 @@ class IncidentRevision(Incident):
 
     ``replaces`` names incidents that this one took over (merged, or a new earliest member gave it a
     new id). ``replaced_by`` is set on the last revision of an id that went into another; an id whose
-    alarms were all retracted ends with change ``retracted``.
+    alarms were all retracted ends with change ``retracted``. ``foretold`` are the predictions of the
+    revisions before: not what an incident is, but what was said of it.
     """
 
     revision: int
@@ -119,3 +135,4 @@ class IncidentRevision(Incident):
     change: IncidentMove
     replaces: list[str] = []
     replaced_by: str | None = None
+    foretold: list[Foretold] = []

@@ -13,13 +13,14 @@ from typing import Any
 
 from schemas.alarms import Alarm, AlarmChange, content_id
 from schemas.city import City, Relation
-from schemas.incidents import Expected, Incident, IncidentRevision, Member, Root, Step
+from schemas.incidents import Foretold, Incident, IncidentRevision, Member, Root, Step
 from schemas.times import HOUR, MINUTE, SECOND
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
-from streams.episodes import Episode, episodes
+from streams.consequences import expected
+from streams.episodes import episodes
 from streams.explain import Explainer, Explanation
-from streams.network import Network, Node, Way
+from streams.network import Network, Node
 from streams.tell import Live, Teller
 from streams.wording import sentence, story
 
@@ -27,9 +28,6 @@ HOLD = 30 * MINUTE
 """An incident closes when all its alarms have been clear for this long."""
 KEPT_AFTER = 12 * HOUR
 """A closed incident can still gain late effects for this long; then it is final."""
-EXPECTED_MAX = 16
-EXPECTED_MIN = 0.2
-"""Consequences less probable than this are not told."""
 
 
 class Correlator:
@@ -77,6 +75,7 @@ class Correlator:
         self._dirty = False
         changed = self._network.trust_all_but(self._blind())
         standing = self._incidents(now, changed)
+        self._teller.judge(self._alarms.values(), self._network.watched, now, standing)
         revisions = self._teller.tell(standing, now, list(self._teller.live))
         self._forget(now)
         self._next_look = self._when_next()
@@ -128,7 +127,7 @@ class Correlator:
             members=[
                 Member(asset=a.asset, condition=a.condition, since=a.raised, until=a.cleared) for a in alarms
             ],
-            expected=[] if closed else self._expected(inside, now),
+            expected=[] if closed else expected(self._network, inside, now),
             summary=sentence(
                 self._city,
                 self._causes,
@@ -141,48 +140,6 @@ class Correlator:
             chain=_chain(explanation),
         )
         return incident, frozenset(a.id for a in alarms)
-
-    def _expected(self, inside: list[Episode], now: int) -> list[Expected]:
-        """What the standing alarms may still bring: noisy-OR over the ways from all of them.
-
-        Told of assets that are not in trouble yet: a dead pump's low flow is no news. What has been, and
-        is over, is not foretold again. A way through a node in trouble is counted from that node; one
-        whose window has partly passed without the effect is less likely by that part.
-        """
-        been = {episode.node for episode in inside}
-        shown = {episode.node.asset for episode in inside if episode.until is None}
-        latest = max(now, *(t for e in inside for t in (e.onset, e.until or 0)))
-        missed: dict[Node, float] = {}
-        windows: dict[Node, tuple[int, int]] = {}
-        for episode in inside:
-            if episode.until is not None:
-                continue
-            for (node, _), way in self._network.expected_of(episode.node).items():
-                end = episode.onset + way.lag_max
-                if (
-                    node in been
-                    or node.asset in shown
-                    or end <= latest
-                    or not been.isdisjoint(way.nodes[1:-1])
-                ):
-                    continue
-                passed = way.strength * _share_passed(way, latest - episode.onset)
-                start = max(episode.onset + way.lag_min, latest)
-                missed[node] = missed.get(node, 1.0) * (1 - (way.strength - passed) / (1 - passed))
-                first, last = windows.get(node, (start, end))
-                windows[node] = min(first, start), max(last, end)
-        ranked = sorted(missed, key=lambda node: (missed[node], node))
-        return [
-            Expected(
-                asset=node.asset,
-                condition=node.condition,
-                start=windows[node][0],
-                end=windows[node][1],
-                probability=round(1 - missed[node], 3),
-            )
-            for node in ranked[:EXPECTED_MAX]
-            if 1 - missed[node] >= EXPECTED_MIN
-        ]
 
     def _forget(self, now: int) -> None:
         """Let go of incidents that are final, and of what is long over and in none.
@@ -219,7 +176,11 @@ class Correlator:
             "alarms": [alarm.model_dump(mode="json") for alarm in self._alarms.values()],
             "measuring": [alarm.model_dump(mode="json") for alarm in self._measuring.values()],
             "live": [
-                [live.revision.model_dump(mode="json"), sorted(live.alarms)]
+                [
+                    live.revision.model_dump(mode="json"),
+                    sorted(live.alarms),
+                    [one.model_dump(mode="json") for one in live.foretold],
+                ]
                 for live in self._teller.live.values()
             ],
             "next_look": self._next_look,
@@ -231,8 +192,12 @@ class Correlator:
         self._alarms = _by_id(state["alarms"])
         self._measuring = _by_id(state["measuring"])
         self._teller.live = {
-            revision["id"]: Live(IncidentRevision.model_validate(revision), frozenset(alarms))
-            for revision, alarms in state["live"]
+            revision["id"]: Live(
+                IncidentRevision.model_validate(revision),
+                frozenset(alarms),
+                [Foretold.model_validate(one) for one in foretold],
+            )
+            for revision, alarms, foretold in state["live"]
         }
         self._next_look = state["next_look"]
         self._dirty = state["dirty"]
@@ -244,15 +209,6 @@ def _all_clear(incident: Incident) -> bool:
 
 def _root(node: Node, since: int, probability: float) -> Root:
     return Root(asset=node.asset, condition=node.condition, since=since, probability=round(probability, 3))
-
-
-def _share_passed(way: Way, waited: int) -> float:
-    """How much of its effects would have come by now: none before the least lag, half at the usual one."""
-    if waited <= way.lag_min:
-        return 0.0
-    if waited < way.lag_usual:
-        return 0.5 * (waited - way.lag_min) / (way.lag_usual - way.lag_min)
-    return 0.5 + 0.5 * min((waited - way.lag_usual) / max(way.lag_max - way.lag_usual, 1), 1.0)
 
 
 def _chain(explanation: Explanation) -> list[Step]:

@@ -1,21 +1,26 @@
 """What stands to what is told: revisions, each with its reason.
 
 In:  incidents as they stand now, each with its alarms.
-Out: a revision for each that is new, other, or gone, numbered, with the ids that it replaces.
+Out: a revision for each that is new, other, or gone, numbered, with the ids that it replaces and what came of
+     the predictions of those before.
 Promises: what did not change in a way that matters is not told again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from schemas.incidents import Incident, IncidentMove, IncidentRevision
+from schemas.alarms import Alarm
+from schemas.incidents import Foretold, Incident, IncidentMove, IncidentRevision
+from streams import consequences
+from streams.network import Node
 
 
 class Live(NamedTuple):
-    """An incident as last told, with the ids of its alarms."""
+    """An incident as last told, the ids of its alarms, and its predictions as they are judged by now."""
 
     revision: IncidentRevision
     alarms: frozenset[str]
+    foretold: list[Foretold]
 
 
 Standing = Mapping[str, tuple[Incident, frozenset[str]]]
@@ -27,6 +32,16 @@ class Teller:
 
     def __init__(self) -> None:
         self.live: dict[str, Live] = {}
+
+    def judge(
+        self, alarms: Iterable[Alarm], watched: Callable[[Node], bool], now: int, standing: Standing
+    ) -> None:
+        """What has come of the predictions by now; an incident that has closed waits for none."""
+        stretches = consequences.stretches(alarms)
+        for id_, live in self.live.items():
+            closed = id_ in standing and standing[id_][0].closed is not None
+            foretold = consequences.judged(live.foretold, stretches, watched, now, closed=closed)
+            self.live[id_] = live._replace(foretold=foretold)
 
     def tell(self, standing: Standing, now: int, of: Iterable[str]) -> list[IncidentRevision]:
         """Tell what is different from what was told; ids that are gone first.
@@ -49,6 +64,7 @@ class Teller:
                         "replaces": [],
                         "replaced_by": heir,
                         "expected": [],
+                        "foretold": live.foretold,
                     }
                 )
             )
@@ -65,10 +81,18 @@ class Teller:
             if change is None:
                 continue
             number = known.revision.revision + 1 if known else 1
+            before = known.foretold if known else []
+            foretold = consequences.foretell(before, *(gone[old].foretold for old in replaces))
             revision = IncidentRevision(
-                **dict(incident), revision=number, known_at=now, change=change, replaces=replaces
+                **dict(incident),
+                revision=number,
+                known_at=now,
+                change=change,
+                replaces=replaces,
+                foretold=foretold,
             )
-            self.live[id_] = Live(revision, alarms)
+            made = consequences.predictions(revision)
+            self.live[id_] = Live(revision, alarms, consequences.foretell(foretold, made))
             revisions.append(revision)
         return revisions
 

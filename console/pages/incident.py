@@ -52,6 +52,7 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
             with ui.element("div").classes("side-column"):
                 html(Markup("<h2>Causes considered</h2>"))
                 causes = html(Markup(""))
+                foretold = html(Markup(""))
                 html(Markup("<h2>Told to people</h2>"))
                 told = html(Markup(""))
                 html(Markup("<h2>How the view of it changed</h2>"))
@@ -67,6 +68,7 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
         put(chain, fragments.timeline(newest, live.city, snapshot.now, zone))
         put(words, fragments.words(newest.explanation))
         put(causes, fragments.causes([newest.root, *newest.alternatives], live.city, zone))
+        put(foretold, fragments.foretold(views.predictions(newest, live.city)))
         put(changes, fragments.history(views.history(found, live.city)))
         put(told, _told(live.store.notifications(incident), zone))
         alarms = live.store.alarms(newest.opened - HOUR)

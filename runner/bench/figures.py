@@ -12,11 +12,12 @@ from statistics import fmean, median
 
 from pydantic import BaseModel, ConfigDict
 
-from runner.foresight import SLACK, Prediction, calibration_error, predictions
+from runner.foresight import Prediction, calibration_error, predictions
 from runner.labels import Labels, TrueIncident
 from runner.outputs import Outputs
 from runner.score import CauseScore, score
 from schemas.times import DAY, SECOND
+from streams.consequences import SLACK
 
 Z = 1.96
 """Standard normal quantile of a 95 % interval."""

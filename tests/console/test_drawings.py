@@ -162,3 +162,13 @@ def test_the_words_of_an_incident_are_sentences_and_never_markup() -> None:
     assert "<b>" not in told
     assert "&lt;b&gt;pump" in told
     assert fragments.words([]) == ""
+
+
+def test_what_was_foretold_is_drawn_only_where_something_was() -> None:
+    """Names come from city models: they are escaped here as everywhere."""
+    entry = views.Prediction("10:05", "<i>tank</i>", "level low", "80 %", "miss", "did not come")
+    drawn = fragments.foretold([entry])
+    assert "&lt;i&gt;tank&lt;/i&gt;" in drawn
+    assert 'class="miss"' in drawn
+    assert "1 did not" in drawn
+    assert fragments.foretold([]) == ""

@@ -5,7 +5,7 @@ import pytest
 from console import views
 from schemas.alarms import Alarm, Severity
 from schemas.city import City
-from schemas.incidents import Expected, IncidentRevision, Member, Root, Step
+from schemas.incidents import Expected, Foretold, IncidentRevision, Member, Outcome, Root, Step
 from schemas.times import HOUR, MINUTE, parse_time
 
 T = parse_time("2025-06-04T10:00:00Z")
@@ -139,6 +139,40 @@ def test_the_story_is_told_by_the_members_sensors_root_first(riverton: City) -> 
     sensors = views.member_sensors(incident(), [alarm("booster-1", "run_low", Severity.WARNING, T)], riverton)
 
     assert sensors == ["feeder-2/current", "booster-1/voltage"]
+
+
+def prediction(asset: str, outcome: Outcome | None, came: int | None = None) -> Foretold:
+    """Low level in a tank, foretold at ten for the hour from eleven."""
+    return Foretold(
+        asset=asset,
+        condition="level_low",
+        start=T + HOUR,
+        end=T + 2 * HOUR,
+        probability=0.8,
+        told=T,
+        outcome=outcome,
+        came=came,
+    )
+
+
+def test_predictions_stand_beside_what_came_of_them(riverton: City) -> None:
+    """What came, what did not, what no sensor could tell; what is still open stands in the chain."""
+    foretold = [
+        prediction("tank-1", "hit", T + 90 * MINUTE),
+        prediction("tank-2", "miss"),
+        prediction("tank-3", "unknown"),
+        prediction("tank-4", None),
+    ]
+    told = views.predictions(incident(foretold=foretold), riverton)
+    assert [(one.told, one.condition, one.sure) for one in told] == [
+        ("12:00", "level low", f"80{NARROW}%")
+    ] * 3
+    assert [one.what_came for one in told] == [
+        f"came at 13:30, 1{NARROW}h{NARROW}30 after it was told",
+        "did not come; expected until 14:00",
+        "no sensor could tell; expected until 14:00",
+    ]
+    assert views.tally(told) == "1 came, 1 did not, 1 unknown"
 
 
 def test_history_says_what_changed(riverton: City) -> None:

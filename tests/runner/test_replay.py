@@ -81,6 +81,17 @@ def test_a_bad_network_leaves_the_storm_what_it_is(tmp_path: Path, storm: Path) 
     assert roots(tmp_path) == roots(storm)
 
 
+def test_the_summary_says_how_far_the_forecasts_can_be_trusted(storm: Path) -> None:
+    """A share of came true by stated probability, over the judged; some of the storm was foretold."""
+    told = json.loads((storm / "summary.json").read_text())["predictions"]
+    assert told["hits"] > 0
+    assert told["open"] == 0  # the incident has closed
+    assert sum(one["count"] for one in told["bins"]) == told["hits"] + told["misses"]
+    off = [one["count"] * abs(one["predicted"] - one["came_true"]) for one in told["bins"]]
+    assert told["calibration_error"] == pytest.approx(sum(off) / (told["hits"] + told["misses"]))
+    assert all(one["low"] <= one["predicted"] <= one["high"] for one in told["bins"])
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.zst"])
 def test_packing_and_hash_seeds_change_no_byte(tmp_path: Path, storm: Path, suffix: str) -> None:
     """Plain or packed, whatever PYTHONHASHSEED: the same five files, but for the recording's name."""

@@ -115,6 +115,41 @@ def test_the_tank_is_expected_before_it_falls() -> None:
     assert 0.5 < expected.probability < 1
 
 
+def outcomes(story: Scenario) -> dict[str, str | None]:
+    """What came of the predictions of the only incident, by asset."""
+    return {one.asset: one.outcome for one in story.incidents[0].foretold}
+
+
+def test_a_prediction_that_came_true_says_when() -> None:
+    """The tank was foretold when the pump died, and fell 25 minutes later: a hit, with its lead."""
+    story = Scenario(NORTH)
+    story.play("08:00", "09:00", north(pump_1=10, pump_2=10, signal_1=10, tank=35))
+    (one,) = [one for one in story.incidents[0].foretold if one.asset == "tank-1"]
+    assert (one.condition, one.outcome, one.came) == ("level_low", "hit", at("08:35"))
+    assert one.told <= at("08:13")
+
+
+def test_a_prediction_that_nobody_saw_come_true_is_a_miss_at_the_close_at_the_latest() -> None:
+    """Power is back after 20 minutes, the tank never fell. No revision is told only to say so."""
+    story = Scenario(NORTH)
+    series = {f"{n}/voltage": voltage(10, 30) for n in ("pump-1", "pump-2", "signal-1")}
+    story.play("08:00", "08:50", {**north(), **series})
+    assert outcomes(story)["tank-1"] is None
+    told = len(story.revisions)
+    story.play("08:50", "09:10", north())
+    assert outcomes(story)["tank-1"] == "miss"
+    assert [revision.change for revision in story.revisions[told:]] == ["closed"]
+
+
+def test_nobody_knows_what_came_where_the_sensor_was_silent() -> None:
+    """No reading of the tank since the pump died: neither hit nor miss."""
+    story = Scenario(NORTH)
+    dead = {f"{n}/voltage": voltage(10, 30) for n in ("pump-1", "pump-2", "signal-1")}
+    story.play("08:00", "08:50", {**north(), **dead, "tank-1/level": lambda m: 3.0 if m < 10 else None})
+    story.play("08:50", "09:30", {**north(), "tank-1/level": lambda _: None})
+    assert outcomes(story)["tank-1"] == "unknown"
+
+
 def test_two_causes_at_once_stay_two_incidents() -> None:
     """What no link connects is not one incident, even in the same minute."""
     story = Scenario(NORTH)
