@@ -35,9 +35,7 @@ Store = Callable[[list[Message]], None]
 """Keeps a batch; the messages are acknowledged when it returns, and none of them if it raises."""
 
 BATCH = 1_000
-"""Most messages in one call of ``store``."""
 LINGER_SECONDS = 0.02
-"""How long the first message of a batch waits for others."""
 LOOK_SECONDS = 0.1
 """How often a waiting thread looks whether it should stop."""
 ANSWER_SECONDS = 15.0
@@ -68,17 +66,25 @@ class Collector:
     """Runs from ``start`` to ``stop`` on two threads: paho's reads the network, ours stores.
 
     ``on_failure`` is called once, from one of them, when it can't go on: ``store`` raised, or the broker
-    refuses us for good. Nothing is acknowledged after that; ``failure`` holds the error.
+    refuses us for good. Nothing is acknowledged after that; ``failure`` holds the error. ``batch``: most
+    messages in one call of ``store``; ``linger_seconds``: how long the first of them waits for others.
     """
 
     def __init__(
-        self, settings: MqttSettings, store: Store, on_failure: Callable[[Exception], None] | None = None
+        self,
+        settings: MqttSettings,
+        store: Store,
+        on_failure: Callable[[Exception], None] | None = None,
+        *,
+        batch: int = BATCH,
+        linger_seconds: float = LINGER_SECONDS,
     ) -> None:
         self.counts = CollectorCounts()
         self.failure: Exception | None = None
         self._settings = settings
         self._store = store
         self._on_failure = on_failure
+        self._batch, self._linger_seconds = batch, linger_seconds
         self._deliveries: queue.Queue[_Delivery] = queue.Queue(settings.outstanding)
         self._epoch = 0
         self._acknowledging = threading.Lock()
@@ -221,8 +227,8 @@ class Collector:
                 if self._stopping.is_set():
                     return
                 continue
-            deadline = time.monotonic() + LINGER_SECONDS
-            while len(batch) < BATCH:
+            deadline = time.monotonic() + self._linger_seconds
+            while len(batch) < self._batch:
                 try:
                     batch.append(self._deliveries.get(timeout=max(0.0, deadline - time.monotonic())))
                 except queue.Empty:

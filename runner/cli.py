@@ -34,6 +34,7 @@ VERBS = (
     "generate",
     "bench",
     "topics",
+    "collect",
 )
 """Every verb, in the order in which help shows them; each is the file ``runner/verbs/NAME.py``."""
 

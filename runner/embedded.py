@@ -24,15 +24,12 @@ from runner import reception as door
 from runner.broker import EmbeddedBroker
 from runner.processor import Processor
 from runner.reception import Reception
+from runner.silence import time_in_silence
 from runner.store import Retention, Store
 from schemas.city import City
-from schemas.times import MINUTE, SECOND
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 
-SILENCE_SECONDS = 60.0
-LIVE = 10 * MINUTE
-"""Stream time and wall clock agree so far in a live city; a day that is played does not."""
 IDLE_SECONDS = 0.5
 GATHER_SECONDS = 0.02
 """Records gather so long before they are processed: the next transaction then serves many."""
@@ -193,9 +190,7 @@ class Embedded:
 
     def _notice_silence(self) -> None:
         """A live city that falls silent must be seen: time passes though nobody says so."""
-        stream_time, now = self._processor.stream_time, time.time_ns() // 1_000_000
-        silent = time.monotonic() - self._reception.last_received > SILENCE_SECONDS
-        if silent and stream_time is not None and SILENCE_SECONDS * SECOND < now - stream_time < LIVE:
+        if (now := time_in_silence(self._reception.last_received, self._processor.stream_time)) is not None:
             self._reception.pass_time(now)
 
     def _fail(self, error: Exception) -> None:

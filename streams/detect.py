@@ -52,12 +52,18 @@ class Held:
 class Detector:
     """Detection for one city, or for the part of it that one partition carries."""
 
-    def __init__(self, city: City, vocabulary: Vocabulary, lateness: int = LATENESS) -> None:
+    def __init__(
+        self,
+        city: City,
+        vocabulary: Vocabulary,
+        lateness: int = LATENESS,
+        clock: StreamClock | None = None,
+    ) -> None:
         self._city = city
         self._lateness = lateness
         self._utility = {asset.id: str(asset.utility) for asset in city.assets}
         self.tracks = {s.id: Track(prepare(s, self._utility[s.asset], vocabulary)) for s in city.sensors}
-        self._clock = StreamClock(len(city.sensors_of))
+        self._clock = clock or StreamClock(len(city.sensors_of))
         self._silence = SilenceWatch(city)
         self._groups = Groups(watchers(city), lateness)
         self._events = EventWatch()

@@ -2,8 +2,9 @@
 
     settings    which Kafka, and how to reach it
     topics      the topic table on a broker: made, or compared
-    admin       what a broker says of topics and their ends
-    writer      records out: transactions of the collector, deliveries of the workers
+    records     keys, partitions and headers of what is written
+    state       snapshots on a compacted topic
+    collecting  messages in; frames, time and dead letters out, a transaction a batch
 
 docs/kafka.md tells how it is run, docs/decisions/0009-time-is-written-into-the-log.md how time gets through.
 """

@@ -71,7 +71,7 @@ class KafkaSettings(BaseModel):
         """The topic's name on this Kafka."""
         return self.prefix + topic.name
 
-    def librdkafka(self, **more: str | int | bool) -> dict[str, Any]:
+    def librdkafka(self, more: Mapping[str, str | int | bool]) -> dict[str, Any]:
         """Settings for confluent-kafka. Raises KafkaFailed where the password's file can't be read."""
         found: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap,

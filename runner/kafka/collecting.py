@@ -1,0 +1,209 @@
+"""Received messages to Kafka: refuse nonsense, sort the rest to its sites, then let them be acknowledged.
+
+In:  batches of messages from a collector; times without any.
+Out: on the topic of readings frames, events and ticks, each on the partition of its site; dead letters. One
+     transaction a batch, which also holds the clock that decided stream time.
+Promises: when ``store`` returns, Kafka has the whole batch; where it raised, or the process was killed, Kafka
+shows none of it to our workers, and the broker sends it again. A second collector of the same name ends the
+first. While Kafka is away ``store`` waits, so the collector takes no more from the broker.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from collectors.intake import Intake, IntakeSettings
+from collectors.messages import Message
+from runner.kafka.records import Headers, Layout, failed, headers, partitions
+from runner.kafka.settings import KafkaFailed, KafkaSettings
+from runner.kafka.state import Kept, load, pieces
+from schemas.city import City
+from schemas.readings import DeadLetter, Event, Frame, Tick
+from schemas.topics import DEAD_LETTERS, READINGS, RECORD_BYTES_MAX, STATE
+from streams.sites import Sorter
+
+TRANSACTION_SECONDS = 10
+"""A transaction that a dead collector left open holds the workers up for so long at most."""
+LOOK_SECONDS = 1.0
+"""How often a wait for Kafka looks whether it should stop."""
+PATIENCE_SECONDS = 5.0
+"""How long a stop waits for a Kafka that does not answer."""
+STATE_PARTITION = 0
+KEY_BYTES = 1_000
+
+
+class _Entry(NamedTuple):
+    """One record to be written; without a partition the key decides."""
+
+    topic: str
+    partition: int
+    key: str
+    value: bytes
+    headers: Headers
+
+
+class KafkaLog:
+    """The door to the topic of readings for one collector. One thread at a time goes in.
+
+    ``name`` is the collector's own among those of a city, and stable over restarts. Raises KafkaFailed where
+    Kafka is out of reach, refuses us, or lacks a topic.
+    """
+
+    def __init__(self, city: City, settings: KafkaSettings, name: str) -> None:
+        self._city, self._settings, self._name = city.city, settings, f"collect/{city.city}/{name}"
+        self._door = threading.Lock()
+        self._stop_at: float | None = None
+        transactional_id = f"{settings.prefix}crosscurrent/{self._name}"
+        self._producer = Producer(
+            settings.librdkafka(
+                {
+                    "transactional.id": transactional_id,
+                    "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
+                    "partitioner": "murmur2_random",
+                    "linger.ms": 1,  # the batch has gathered already
+                    "message.max.bytes": RECORD_BYTES_MAX,
+                }
+            )
+        )
+        (count, _, _) = partitions(self._producer, settings, [READINGS, DEAD_LETTERS, STATE])
+        try:
+            self._producer.init_transactions(30)  # from here on an older one of our name is fenced off
+        except KafkaException as error:
+            raise failed(settings, error) from error
+        self._layout = Layout(city, count)
+        self._intake = Intake(city, IntakeSettings(frame_readings=settings.frame_readings))
+        self._sorter = Sorter(city, self._layout.site_of)
+        self._begun = f"{time.time_ns():x}"
+        self._entries_written = 0
+        self._states_written = 0
+        if (kept := load(settings, STATE_PARTITION, [self._name]).get(self._name)) is not None:
+            self._states_written = kept.next
+            self._sorter.clock.restore(kept.state)
+        self.last_received = time.monotonic()
+        """When the last message came, on the monotonic clock."""
+
+    @property
+    def stream_time(self) -> int | None:
+        """How far the input has got, ms since the epoch."""
+        return self._sorter.clock.time
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What the intake counted since the start."""
+        return dict(self._intake.counts)
+
+    def store(self, messages: list[Message]) -> None:
+        """Keep a batch. Raises KafkaFailed where that can't be; then none of it is kept."""
+        self.last_received = time.monotonic()
+        with self._door:
+            batch = self._intake.step(messages)
+            entries = [self._dead_letter(letter) for letter in batch.dead]
+            for site, record in self._sorter.step(batch.records):
+                entries += self._for_site(site, record)
+            self._write(entries)
+
+    def pass_time(self, at: int) -> None:
+        """Tell every site that time has come to ``at`` (ms), or that nothing more comes for now."""
+        with self._door:
+            self._write(list(self._for_site(None, self._sorter.pass_to(at))))
+
+    def stop(self) -> None:
+        """Let nobody wait long for a Kafka that does not answer. Any thread may call it."""
+        self._stop_at = time.monotonic() + PATIENCE_SECONDS
+
+    def _for_site(self, site: str | None, record: Frame | Event | Tick) -> Iterator[_Entry]:
+        """The record for its site; or, for none, once for each partition."""
+        value = record.model_dump_json().encode()
+        if site is None:
+            for partition in self._layout.assets:
+                yield self._entry(READINGS.name, partition, self._city, value, record.kind)
+        elif isinstance(record, Event) and len(value) > RECORD_BYTES_MAX - KEY_BYTES:
+            reason = (
+                f"event of {record.asset!r} has {len(value)} bytes; at most {RECORD_BYTES_MAX} fit a record"
+            )
+            letter = DeadLetter(
+                received=record.received,
+                topic=record.asset,
+                payload=value[:65536],
+                size=len(value),
+                reason=reason,
+            )
+            yield self._dead_letter(letter)
+        else:
+            partition = self._layout.partition_of[site]
+            yield self._entry(READINGS.name, partition, self._layout.key(site), value, record.kind)
+
+    def _dead_letter(self, letter: DeadLetter) -> _Entry:
+        key = letter.topic[:KEY_BYTES]
+        return self._entry(DEAD_LETTERS.name, -1, key, letter.model_dump_json().encode(), "dead-letter")
+
+    def _entry(self, topic: str, partition: int, key: str, value: bytes, kind: str) -> _Entry:
+        self._entries_written += 1
+        number = f"{self._begun}/{self._entries_written}"
+        return _Entry(
+            self._settings.prefix + topic, partition, key, value, headers(kind, f"/{self._name}", number)
+        )
+
+    def _write(self, entries: list[_Entry]) -> None:
+        """Commit the entries and the clock, all or nothing, however often it takes."""
+        if not entries:
+            return
+        self._states_written += 1
+        kept = Kept(self._states_written, self._sorter.clock.snapshot())
+        entries += [
+            _Entry(self._settings.name(STATE), STATE_PARTITION, piece.key, piece.value, piece.headers)
+            for piece in pieces(self._name, self._states_written, kept)
+        ]
+        while not self._try(entries):
+            self._look_for_stop()
+
+    def _try(self, entries: list[_Entry]) -> bool:
+        """One transaction; False where Kafka made us give it up, so that it may be tried again."""
+        try:
+            self._producer.begin_transaction()
+            for entry in entries:
+                self._produce(entry)
+            self._until_done(self._producer.commit_transaction)
+            return True
+        except KafkaException as error:
+            why = error.args[0]
+            if not why.txn_requires_abort():
+                raise failed(self._settings, error) from error
+        try:
+            self._until_done(self._producer.abort_transaction)
+        except KafkaException as error:
+            raise failed(self._settings, error) from error
+        return False
+
+    def _produce(self, entry: _Entry) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    entry.topic, entry.value, entry.key, entry.partition, headers=entry.headers
+                )
+                return
+            except BufferError:
+                self._producer.poll(LOOK_SECONDS)
+                self._look_for_stop()
+
+    def _until_done(self, step: Callable[[float], None]) -> None:
+        """Commit or abort; both may be called again where Kafka did not answer in time."""
+        while True:
+            try:
+                step(LOOK_SECONDS)
+                return
+            except KafkaException as error:
+                why = error.args[0]
+                if not isinstance(why, KafkaError) or not why.retriable():
+                    raise
+            self._look_for_stop()
+
+    def _look_for_stop(self) -> None:
+        if self._stop_at is not None and time.monotonic() > self._stop_at:
+            raise KafkaFailed(
+                f"Kafka {self._settings.address} does not answer; stopped without it. What it lacks was not "
+                "acknowledged: the MQTT broker sends it again"
+            )

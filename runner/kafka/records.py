@@ -1,0 +1,106 @@
+"""Records on Kafka: CloudEvents headers (binary mode), and which partition carries what.
+
+In:  a city, and how many partitions the topic of readings has on a Kafka.
+Out: keys, partitions, headers.
+Promises: the partition of a key is the one that Kafka's own clients choose (murmur2), so that others may
+write under our keys.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from kafka.partitioner.default import murmur2
+
+from runner.kafka.settings import KafkaFailed, KafkaSettings
+from schemas.city import City
+from schemas.topics import Topic
+from streams.sites import sites
+
+Headers = list[tuple[str, str | bytes | None]]
+
+
+class Place(NamedTuple):
+    """Where a worker's output comes from: the record that it follows from, and its number among its outputs.
+
+    The same input gives the same places, so that whoever reads an output twice knows it.
+    """
+
+    stage: str
+    partition: int
+    offset: int
+    number: int
+
+
+class Layout:
+    """A city on the partitions of its readings."""
+
+    def __init__(self, city: City, partitions: int) -> None:
+        self.site_of = sites(city)
+        self._city = city.city
+        self.partition_of = {
+            site: murmur2(self.key(site).encode()) % 2**31 % partitions for site in set(self.site_of.values())
+        }
+        assets: dict[int, set[str]] = defaultdict(set)
+        for asset, site in self.site_of.items():
+            assets[self.partition_of[site]].add(asset)
+        self.assets = {partition: frozenset(found) for partition, found in sorted(assets.items())}
+        """By partition, for those that carry anything of the city."""
+
+    def key(self, site: str) -> str:
+        """The key of a site's records."""
+        return f"{self._city}/{site}"
+
+
+def headers(kind: str, source: str, number: str) -> Headers:
+    """CloudEvents headers of a record that carries a ``kind`` of ``schemas.export``."""
+    return [
+        ("ce_specversion", "1.0"),
+        ("ce_type", f"crosscurrent.{kind}"),
+        ("ce_source", source),
+        ("ce_id", number),
+        ("content-type", "application/json"),
+    ]
+
+
+def headers_of(city: str, place: Place, kind: str) -> Headers:
+    """Headers of a worker's output."""
+    return headers(kind, f"/{city}/{place.stage}/{place.partition}", f"{place.offset}/{place.number}")
+
+
+def place_of(found: Iterable[tuple[str, str | bytes | None]]) -> Place:
+    """Where an output comes from, by its headers. Raises ValueError where it is no worker's."""
+    said = {name: value.decode() if isinstance(value, bytes) else value for name, value in found}
+    try:
+        _, _, stage, partition = (said["ce_source"] or "").split("/")
+        offset, number = (said["ce_id"] or "").split("/")
+        return Place(stage, int(partition), int(offset), int(number))
+    except (KeyError, ValueError) as error:
+        raise ValueError("headers ce_source and ce_id are not those of a worker of ours") from error
+
+
+def partitions(client: Consumer | Producer, settings: KafkaSettings, topics: Sequence[Topic]) -> list[int]:
+    """How many partitions topics have. Raises KafkaFailed where one is missing or Kafka does not answer."""
+    counts = []
+    for topic in topics:
+        name = settings.name(topic)
+        try:
+            found = client.list_topics(name, timeout=10).topics[name]
+        except KafkaException as error:
+            raise failed(settings, error) from error
+        if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise KafkaFailed(f"Kafka {settings.address}: topic {name!r}: {found.error.str()}")
+        if not found.partitions:
+            raise KafkaFailed(
+                f"Kafka {settings.address} has no topic {name!r}; 'crosscurrent topics create' makes it"
+            )
+        counts.append(len(found.partitions))
+    return counts
+
+
+def failed(settings: KafkaSettings, error: KafkaException | KafkaError) -> KafkaFailed:
+    """What to say of an error of the client library."""
+    said = error.args[0] if isinstance(error, KafkaException) else error
+    text = said.str() if isinstance(said, KafkaError) else str(said)
+    return KafkaFailed(f"Kafka {settings.address}: {text}; is it running, is the address right, may we?")

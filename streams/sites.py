@@ -1,0 +1,134 @@
+"""A city in sites: sensors that are judged together, and all that a site must hear to be judged alone.
+
+In:  a city model; records in the order received.
+Out: the site of each asset; and the records sorted to the sites, with stream time as ticks for all of them.
+Promises: a site sees its own readings and the moves of stream time in exactly the order in which one detector
+of the whole city would: so the parts say what the whole would have said. Pure.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+from schemas.city import City, Relation
+from schemas.readings import Event, Frame, Tick
+from streams.clock import StreamClock
+from streams.detect import AHEAD
+from streams.watchers import watchers
+
+
+def sites(city: City) -> dict[str, str]:
+    """The site of each asset: the name of its first asset, or the city's for assets that nothing measures.
+
+    Sensors of one asset, of one watcher, or behind one gateway belong together, and so do those that share
+    any of these with a third.
+    """
+    above: dict[str, str] = {}
+
+    def first(asset: str) -> str:
+        while (next_ := above.get(asset, asset)) != asset:
+            above[asset] = above.get(next_, next_)
+            asset = next_
+        return asset
+
+    def join(assets: Iterable[str]) -> None:
+        roots = sorted({first(asset) for asset in assets})
+        above.update(dict.fromkeys(roots, roots[0]) if roots else {})
+
+    for watcher in watchers(city):
+        join(city.sensor_by_id[sensor].asset for sensor in watcher.sensors)
+    carrying: dict[str, list[str]] = defaultdict(list)
+    for link in city.links:
+        if link.relation is Relation.CARRIES and link.target in city.sensors_of:
+            carrying[link.source].append(link.target)
+    for gateway, carried in carrying.items():
+        join([gateway, *carried])
+    measured = city.sensors_of.keys() | carrying.keys()
+    return {asset.id: first(asset.id) if asset.id in measured else city.city for asset in city.assets}
+
+
+def part_of(city: City, assets: frozenset[str]) -> City:
+    """The city as it is known where only the sensors of these assets are heard."""
+    heard = tuple(sensor for sensor in city.sensors if sensor.asset in assets)
+    return City.model_construct(**{**dict(city), "sensors": heard})
+
+
+class _Columns:
+    """A frame in the making."""
+
+    __slots__ = ("at", "qualities", "sensors", "values")
+
+    def __init__(self) -> None:
+        self.sensors: list[str] = []
+        self.at: list[int] = []
+        self.values: list[float] = []
+        self.qualities: list[int] = []
+
+    def frame(self, received: int) -> Frame:
+        """The frame. Not validated again: its rows come from a frame."""
+        return Frame.model_construct(
+            received=received,
+            sensors=self.sensors,
+            at=self.at,
+            values=self.values,
+            qualities=self.qualities,
+        )
+
+
+class Sorter:
+    """Sorts one stream of records to its sites. ``clock`` has heard what came before."""
+
+    def __init__(self, city: City, site_of: Mapping[str, str]) -> None:
+        self.clock = StreamClock(len(city.sensors_of))
+        self._site_of = site_of
+        self._asset = {sensor.id: sensor.asset for sensor in city.sensors}
+
+    def step(self, records: Iterable[Frame | Event]) -> Iterator[tuple[str | None, Frame | Event | Tick]]:
+        """Records with the site that each is for; None: for all, namely that stream time has moved."""
+        open_: dict[str, _Columns] = defaultdict(_Columns)
+        received = 0
+        for record in records:
+            if isinstance(record, Event):
+                site = self._site_of[record.asset]
+                if columns := open_.pop(site, None):
+                    yield site, columns.frame(received)
+                yield site, record
+                if self._hears(record):
+                    yield from self._moved(open_, received)
+                continue
+            received = record.received
+            hear, asset_of, site_of = self.clock.hear, self._asset, self._site_of
+            for sensor, at, value, quality in zip(
+                record.sensors, record.at, record.values, record.qualities, strict=True
+            ):
+                asset = asset_of[sensor]
+                columns = open_[site_of[asset]]
+                columns.sensors.append(sensor)
+                columns.at.append(at)
+                columns.values.append(value)
+                columns.qualities.append(quality)
+                if hear(asset, at):
+                    yield from self._moved(open_, received)
+        yield from self._close(open_, received)
+
+    def pass_to(self, at: int) -> Tick:
+        """Time passed in silence: what every site must know."""
+        self.clock.pass_to(at)
+        return Tick(at=at)
+
+    def _hears(self, event: Event) -> bool:
+        """Whether an event moves stream time, by the rule of the detector."""
+        now = self.clock.time
+        return (now is None or event.at <= now + AHEAD) and self.clock.hear(event.asset, event.at)
+
+    def _moved(
+        self, open_: dict[str, _Columns], received: int
+    ) -> Iterator[tuple[str | None, Frame | Event | Tick]]:
+        assert self.clock.time is not None
+        yield from self._close(open_, received)
+        yield None, Tick(at=self.clock.time)
+
+    @staticmethod
+    def _close(open_: dict[str, _Columns], received: int) -> Iterator[tuple[str, Frame]]:
+        for site, columns in open_.items():
+            yield site, columns.frame(received)
+        open_.clear()

@@ -1,0 +1,117 @@
+"""What the tests on Kafka share: a city on topics of its own, verbs as processes, what topics hold."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from confluent_kafka import Consumer, TopicPartition
+from paho.mqtt.enums import CallbackAPIVersion
+
+from collectors.messages import Message
+from collectors.recording import read
+from runner.kafka.settings import KafkaSettings, kafka_settings
+from runner.kafka.topics import TopicTable
+from schemas.topics import Topic
+from tests.servers import Kafka, Mosquitto
+
+ROOT = Path(__file__).parents[2]
+RIVERTON = ROOT / "cities" / "riverton"
+CITY = RIVERTON / "city.yaml"
+SECONDS = 60.0
+
+
+class OnKafka:
+    """A Kafka with topics of a test's own, and the verbs that work on them."""
+
+    def __init__(self, kafka: Kafka, prefix: str) -> None:
+        self.kafka = kafka
+        self.settings: KafkaSettings = kafka_settings(kafka.address, {}, prefix=prefix)
+        table = TopicTable(self.settings)
+        table.create()
+        table.close()
+
+    @contextmanager
+    def verb(self, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
+        """A verb as a process of its own, once it has said its first line; killed in the end."""
+        variables = {"CROSSCURRENT_KAFKA_PREFIX": self.settings.prefix, **more}
+        command = [sys.executable, str(ROOT / "crosscurrent.py"), *arguments]
+        command += ["--city", str(CITY), "--kafka", self.kafka.address]
+        with subprocess.Popen(
+            command, env=os.environ | variables, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def records(self, topic: Topic) -> list[tuple[int, str, dict[str, str], Any]]:
+        """What workers see of a topic: partition, key, headers and JSON value of each record."""
+        consumer = Consumer(
+            self.settings.librdkafka(
+                {
+                    "group.id": "looks",
+                    "enable.auto.commit": False,
+                    "enable.partition.eof": True,
+                    "isolation.level": "read_committed",
+                }
+            )
+        )
+        name = self.settings.name(topic)
+        open_ = set(consumer.list_topics(name, 10).topics[name].partitions)
+        consumer.assign([TopicPartition(name, partition, 0) for partition in open_])
+        found = []
+        while open_:
+            message = consumer.poll(20)
+            assert message is not None, f"{name} does not answer"
+            error, partition, value = message.error(), message.partition(), message.value()
+            if error is not None:
+                assert error.name() == "_PARTITION_EOF", error
+                open_.discard(partition)
+                continue
+            said = {
+                k: v.decode() if isinstance(v, bytes) else ""
+                for k, v in dict(message.headers() or ()).items()
+            }
+            key = message.key()
+            assert isinstance(value, bytes)
+            assert isinstance(key, bytes)
+            assert partition is not None
+            found.append((partition, key.decode(), said, json.loads(value)))
+        consumer.close()
+        return found
+
+
+def publish(broker: Mosquitto, messages: list[Message]) -> None:
+    """Bring messages to the broker, and wait until it has them."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.max_inflight_messages_set(1000)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    sent = [client.publish(message.topic, message.payload, qos=1) for message in messages]
+    for one in sent:
+        one.wait_for_publish(SECONDS)
+    client.disconnect()
+    client.loop_stop()
+
+
+def recorded(name: str, count: int | None = None) -> list[Message]:
+    """The first messages of a recorded day of riverton."""
+    found = read(RIVERTON / f"{name}.jsonl.gz", lambda *_: None)
+    return [message for message, _ in zip(found, range(count or 10**9), strict=False)]
+
+
+def wait_until(true: Callable[[], bool], what: str) -> None:
+    """Poll until it is true."""
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline, f"still not: {what}"
+        time.sleep(0.2)

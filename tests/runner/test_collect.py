@@ -1,0 +1,190 @@
+"""The collector on a real mosquitto and a real Kafka: what is acknowledged is there, once and in order."""
+
+import signal
+import subprocess
+import sys
+from collections import Counter
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer
+from kafka.partitioner.default import DefaultPartitioner
+
+from collectors.intake import Intake
+from collectors.messages import Message
+from schemas.cityfile import load_city
+from schemas.readings import Frame
+from schemas.times import rfc3339
+from schemas.topics import DEAD_LETTERS, READINGS
+from schemas.vocabulary import load_vocabulary
+from streams.detect import Detector
+from tests.runner.kafkahelp import CITY, ROOT, OnKafka, publish, recorded, wait_until
+from tests.servers import Kafka, Mosquitto
+
+
+@pytest.fixture
+def on_kafka(kafka: Kafka, prefix: str) -> OnKafka:
+    """Topics of a test's own."""
+    return OnKafka(kafka, prefix)
+
+
+def end(collector: "subprocess.Popen[str]") -> str:
+    """End it in order; what it said."""
+    collector.send_signal(signal.SIGTERM)
+    assert collector.stdout is not None
+    said = collector.stdout.read()
+    assert collector.wait(30) == 0
+    return said
+
+
+def readings(on_kafka: OnKafka) -> Counter[tuple[str, int]]:
+    """How often each reading is on the topic, by sensor and time."""
+    found: Counter[tuple[str, int]] = Counter()
+    for _, _, _, record in on_kafka.records(READINGS):
+        if record["kind"] == "frame":
+            found.update(zip(record["sensors"], record["at"], strict=True))
+    return found
+
+
+def admitted(messages: list[Message]) -> set[tuple[str, int]]:
+    """The readings that the intake lets in."""
+    records = Intake(load_city(CITY)).step(messages).records
+    return {key for r in records if isinstance(r, Frame) for key in zip(r.sensors, r.at, strict=True)}
+
+
+def moves_of(messages: list[Message]) -> list[int]:
+    """How stream time moves in a detector that hears the whole city."""
+    city = load_city(CITY)
+    detector = Detector(city, load_vocabulary(beside=CITY))
+    return [
+        found
+        for record in Intake(city).step(messages).records
+        for found in detector.step(record)
+        if isinstance(found, int)
+    ]
+
+
+def test_each_reading_is_on_the_partition_of_its_site_and_time_on_all(
+    on_kafka: OnKafka, mosquitto: Mosquitto
+) -> None:
+    """Every partition of a city sees the same moves of stream time; frames carry CloudEvents headers."""
+    messages = recorded("storm-day", 3000)
+    with on_kafka.verb("collect", "--broker", mosquitto.address) as collector:
+        publish(mosquitto, messages)
+        wait_until(lambda: readings(on_kafka).keys() == admitted(messages), "all readings")
+        end(collector)
+
+    found = on_kafka.records(READINGS)
+    ticks: dict[int, list[str]] = {}
+    for partition, _, _, record in found:
+        if record["kind"] == "tick":
+            ticks.setdefault(partition, []).append(record["at"])
+    sites: dict[str, int] = {}
+    for partition, key, _, record in found:
+        if record["kind"] == "frame":
+            assert sites.setdefault(key, partition) == partition
+    assert len(sites) == 4
+    assert set(sites.values()) <= ticks.keys()
+    assert len({tuple(times) for times in ticks.values()}) == 1
+    assert set(readings(on_kafka).values()) == {1}
+    _, _, headers, _ = next(one for one in found if one[3]["kind"] == "frame")
+    assert (headers["ce_type"], headers["ce_source"]) == ("crosscurrent.frame", "/collect/riverton/1")
+
+
+def test_another_client_reads_what_we_wrote_where_it_expects_it(
+    on_kafka: OnKafka, mosquitto: Mosquitto
+) -> None:
+    """A second client library finds the readings, each under the partition that it would choose itself."""
+    with on_kafka.verb("collect", "--broker", mosquitto.address) as collector:
+        publish(mosquitto, recorded("storm-day", 500))
+        wait_until(lambda: len(readings(on_kafka)) > 600, "readings")
+        end(collector)
+    consumer = KafkaConsumer(
+        on_kafka.settings.name(READINGS),
+        **on_kafka.settings.kafka_python(),
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        consumer_timeout_ms=2000,
+    )
+    found = [(message.partition, message.key) for message in consumer if b"/" in message.key]
+    consumer.close()
+
+    assert found
+
+    class Cluster:
+        """What the partitioner asks for."""
+
+        topics = staticmethod(lambda: {"t"})
+        partitions_for_topic = available_partitions_for_topic = staticmethod(
+            lambda _topic: set(range(READINGS.partitions))
+        )
+
+    chosen: Any = DefaultPartitioner().partition
+    assert [chosen("t", None, key, None, None, Cluster) for _, key in found] == [p for p, _ in found]
+
+
+def test_what_is_refused_is_a_dead_letter_before_it_is_acknowledged(
+    on_kafka: OnKafka, mosquitto: Mosquitto
+) -> None:
+    """Poison stops nothing: it is kept with its reason, and what comes after it goes its way."""
+    topic = "city/v1/riverton/power/x/feeder-1/telemetry"
+    poison = [Message(0, topic, b"\xff not JSON"), Message(0, "city/v1/atlantis/a/b/c/telemetry", b"{}")]
+    with on_kafka.verb("collect", "--broker", mosquitto.address) as collector:
+        publish(mosquitto, [*poison, *recorded("storm-day", 50)])
+        wait_until(lambda: len(readings(on_kafka)) > 50, "readings")
+        end(collector)
+
+    letters = {record["topic"]: record["reason"] for _, _, _, record in on_kafka.records(DEAD_LETTERS)}
+    assert letters.keys() == {message.topic for message in poison}
+    assert "atlantis" in letters["city/v1/atlantis/a/b/c/telemetry"]
+
+
+def test_a_killed_collector_loses_nothing_and_time_goes_on_where_it_was(
+    on_kafka: OnKafka, mosquitto: Mosquitto
+) -> None:
+    """After kill -9 the broker sends again what was not acknowledged; time never goes back or jumps."""
+    messages = recorded("storm-day", 6000)
+    with on_kafka.verb("collect", "--broker", mosquitto.address) as collector:
+        end(collector)  # made the session in which the broker keeps messages
+    for start in range(0, 6000, 1500):
+        with on_kafka.verb("collect", "--broker", mosquitto.address) as collector:
+            publish(mosquitto, messages[start : start + 1500])
+            if start == 4500:
+                wait_until(lambda: readings(on_kafka).keys() == admitted(messages), "all readings")
+                end(collector)
+
+    by_partition: dict[int, list[str]] = {}
+    for partition, _, _, record in on_kafka.records(READINGS):
+        if record["kind"] == "tick":
+            by_partition.setdefault(partition, []).append(record["at"])
+    moves = [rfc3339(now) for now in moves_of(messages)]
+    assert moves
+    assert [ticks for ticks in by_partition.values() if ticks != [*moves, moves[-1]]] == []
+
+
+def test_two_collectors_share_the_messages(on_kafka: OnKafka, mosquitto: Mosquitto) -> None:
+    """With a shared subscription each message goes to one of them, and nothing is missing or doubled."""
+    messages = recorded("storm-day", 3000)
+    shared = ("collect", "--broker", mosquitto.address, "--share", "all")
+    with on_kafka.verb(*shared, "--name", "a") as one, on_kafka.verb(*shared, "--name", "b") as other:
+        publish(mosquitto, messages)
+        wait_until(lambda: readings(on_kafka).keys() == admitted(messages), "all readings")
+        said = [end(one), end(other)]
+
+    assert set(readings(on_kafka).values()) == {1}
+    assert all("readings" in text for text in said)
+
+
+def test_without_topics_it_says_what_makes_them(kafka: Kafka, mosquitto: Mosquitto) -> None:
+    """No traceback, no topic made in secret, status 3."""
+    command = [sys.executable, str(ROOT / "crosscurrent.py"), "collect", "--city", str(CITY)]
+    done = subprocess.run(
+        [*command, "--broker", mosquitto.address, "--kafka", kafka.address],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == 3
+    assert "has no topic 'city.readings.v1'; 'crosscurrent topics create' makes it" in done.stderr
