@@ -13,6 +13,7 @@ from collectors.intake import Intake
 from collectors.recording import read
 from runner.core import Core
 from schemas.alarms import Alarm, AlarmChange, Severity
+from schemas.city import City
 from schemas.cityfile import load_city
 from schemas.readings import Event, Frame
 from schemas.vocabulary import load_vocabulary
@@ -30,14 +31,10 @@ VOCABULARY = load_vocabulary(beside=RIVERTON / "city.yaml")
 SITE_OF = sites(CITY)
 
 
-def parts() -> dict[str, Detector]:
-    """A detector for each site."""
+def parts() -> dict[str, City]:
+    """The city as it is known in each site."""
     names = sorted(set(SITE_OF.values()))
-    heard = {name: frozenset(a for a, site in SITE_OF.items() if site == name) for name in names}
-    return {
-        name: Detector(part_of(CITY, assets), VOCABULARY, clock=ToldClock(1))
-        for name, assets in heard.items()
-    }
+    return {name: part_of(CITY, frozenset(a for a in SITE_OF if SITE_OF[a] == name)) for name in names}
 
 
 def received(name: str, first: int, count: int) -> list[Frame | Event]:
@@ -49,7 +46,7 @@ def received(name: str, first: int, count: int) -> list[Frame | Event]:
 def test_what_is_judged_together_is_in_one_site() -> None:
     """Watchers are whole in one part, and none is lost or made twice."""
     whole = sorted((type(w).__name__, w.sensors) for w in watchers(CITY))
-    in_parts = sorted((type(g._watcher).__name__, g.sensors) for d in parts().values() for g in d._groups)
+    in_parts = sorted((type(w).__name__, w.sensors) for part in parts().values() for w in watchers(part))
 
     assert in_parts == whole
     assert SITE_OF.keys() == CITY.asset_by_id.keys()
@@ -63,7 +60,8 @@ def test_sites_say_together_what_the_whole_says(day: str) -> None:
     for record in records:
         outputs = core.step(record)
         said += [*outputs.incidents, *outputs.notifications]
-    merge, sorter, detectors = Merge(range(5)), Sorter(CITY, SITE_OF), parts()
+    merge, sorter = Merge(range(5)), Sorter(CITY, SITE_OF)
+    detectors = {name: Detector(part, VOCABULARY, clock=ToldClock(1)) for name, part in parts().items()}
     correlator, desk = Correlator(CITY, load_causes(), VOCABULARY), Desk()
     said_in_parts = []
     for site, sorted_record in sorter.step(records):
