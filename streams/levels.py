@@ -11,16 +11,16 @@ docs/signs.md gives the reasoning.
 """
 
 from collections.abc import Iterator
-from statistics import median
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.city import City
 from schemas.times import MINUTE
 from streams.groups import Past, Sign
 from streams.plumbing import Pump, around, pump_of, pumps_of, valves_at
+from streams.rows import Flags, Row, median
 
 STRIDE = 3
 """Minutes between two looks."""
@@ -35,6 +35,8 @@ ALIKE = 8
 """Equal readings in a row that make a level frozen, where neighbours are seldom equal."""
 SPREAD = 5.0
 """Standard deviations of a reading that noise hardly ever makes."""
+SIGMA_M = 1e-4
+"""No level is read more precisely than this."""
 REPEATS = 4
 """Equal readings in a row that are no chance."""
 PRESSED_M, LEAPT_M = 2.0, 6.0
@@ -58,8 +60,6 @@ ALWAYS, ALWAYS_MIN = 0.95, 20
 """Part of the time that a pump runs, and minutes that it was seen to, before its standing is a sign."""
 FILLED = frozenset({"tank", "wet_well"})
 """Kinds of assets whose level tells of water in use; an underpass is dry most of the time."""
-
-Row = NDArray[np.float64]
 
 
 class Standing(NamedTuple):
@@ -95,43 +95,68 @@ class State(NamedTuple):
 
 
 class View:
-    """The last two hours, as the rules look at them."""
+    """The last two hours, as the rules look at them. What a rule doesn't ask for is not worked out."""
 
     def __init__(self, rows: Row, at: int, pumps: list[Pump]) -> None:
-        self.at, self.rows = at, rows
-        self.minutes = at - MINUTE * np.arange(len(rows) - 1, -1, -1)
-        self.level = rows[:, 0]
+        self.at, self.rows, self._pumps = at, rows, pumps
+        self.level = rows[:, 0].copy()
         self.known = np.flatnonzero(~np.isnan(self.level))
         """Minutes with a level."""
-        self.on = np.max([_held(pump.runs(rows)) for pump in pumps], axis=0) if pumps else self.level * 0
-        volts = [_held(rows[:, column]) for pump in pumps for column in pump.volts]
-        self.live = (
-            np.min([_smooth(v) for v in volts], axis=0) > LIVE_PU if volts else np.full(len(rows), True)
-        )
-        dry = [_smooth(_held(rows[:, column])) < DRY_M for pump in pumps for column in pump.suction]
-        self.wet = ~np.any(dry, axis=0) if dry else np.full(len(rows), True)
-        flows = [_held(rows[:, pump.flow]) for pump in pumps if pump.flow is not None]
-        self.flow = np.sum(flows, axis=0) if flows and len(flows) == len(pumps) else None
-        values = self.level[self.known]
-        bends = np.abs(np.diff(values, 2)) if len(values) > 12 else np.zeros(1)
-        self.sigma = max(float(np.median(bends)) / 0.6745 / 6**0.5, 1e-4)
+        self.values = self.level[self.known]
+        self.on: Row = np.maximum.reduce([_held(pump.runs(rows)) for pump in pumps])
+
+    @cached_property
+    def live(self) -> Flags:
+        """By minute: whether the pumps have power."""
+        volts = [self.rows[:, column] for pump in self._pumps for column in pump.volts]
+        if all(np.fmin.reduce(v) > LIVE_PU for v in volts):
+            return np.full(len(self.rows), True)
+        found: Flags = np.minimum.reduce([_smooth(_held(v)) for v in volts]) > LIVE_PU
+        return found
+
+    @cached_property
+    def wet(self) -> Flags:
+        """By minute: whether the pumps have water."""
+        suction = [self.rows[:, column] for pump in self._pumps for column in pump.suction]
+        if not any(np.fmin.reduce(pressure) < DRY_M for pressure in suction):
+            return np.full(len(self.rows), True)
+        dry: Flags = np.logical_or.reduce([_smooth(_held(pressure)) < DRY_M for pressure in suction])
+        return ~dry
+
+    @cached_property
+    def flow(self) -> Row | None:
+        """By minute: what all pumps give, where that is measured."""
+        flows = [_held(self.rows[:, pump.flow]) for pump in self._pumps if pump.flow is not None]
+        return np.sum(flows, axis=0) if len(flows) == len(self._pumps) else None
+
+    @cached_property
+    def sigma(self) -> float:
         """Standard deviation of one reading: second differences don't see slopes."""
+        if len(self.values) <= 12:
+            return SIGMA_M
+        steps = self.values[1:] - self.values[:-1]
+        return max(median(np.abs(steps[1:] - steps[:-1])) / 0.6745 / 6**0.5, SIGMA_M)
+
+    def minute(self, row: int) -> int:
+        """The minute of a row."""
+        return self.at - MINUTE * (len(self.rows) - 1 - row)
 
     def place(self, minute: int) -> int:
         """The row of a minute."""
-        return len(self.minutes) - 1 - (self.at - minute) // MINUTE
+        return len(self.rows) - 1 - (self.at - minute) // MINUTE
 
     def slope(self, begin: int, end: int) -> float | None:
         """Metres a minute between two rows (the second left out); None where too few readings are."""
-        rows = self.known[(self.known >= begin) & (self.known < end)]
+        first, last = self.known.searchsorted((begin, end))
+        rows = self.known[first:last]
         if len(rows) < 5 or rows[-1] - rows[0] < 5:
             return None
-        x = rows - rows.mean()
-        return float(x @ self.level[rows] / (x @ x))
+        x = rows - rows.sum() / len(rows)
+        return float(x @ self.values[first:last] / (x @ x))
 
     def now(self) -> float:
         """The level: the median of its last three readings."""
-        return float(np.median(self.level[self.known[-3:]]))
+        return median(self.values[-3:])
 
 
 def _column(names: list[str], sensor: str) -> int:
@@ -143,17 +168,19 @@ def _column(names: list[str], sensor: str) -> int:
 
 def _held(values: Row) -> Row:
     """Gaps filled with what was known last, the ones at the beginning with what comes first."""
-    known = np.flatnonzero(~np.isnan(values))
-    if not len(known):
+    known = ~np.isnan(values)
+    if known.all() or not known.any():
         return values
-    place = np.searchsorted(known, np.arange(len(values)), side="right") - 1
-    return values[known[np.maximum(place, 0)]]
+    place = np.where(known, np.arange(len(values)), int(known.argmax()))
+    return values[np.maximum.accumulate(place)]
 
 
 def _smooth(values: Row) -> Row:
     """The median with the minute before and after, so that one bad reading doesn't count."""
     padded = np.concatenate([values[:1], values, values[-1:]])
-    return np.asarray(np.median(np.array([padded[:-2], padded[1:-1], padded[2:]]), axis=0))
+    before, after = padded[:-2], padded[2:]
+    found: Row = np.maximum(np.minimum(before, after), np.minimum(np.maximum(before, after), values))
+    return found
 
 
 class LevelWatch:
@@ -214,14 +241,14 @@ class LevelWatch:
     def _learn(self, state: State, view: View) -> State:
         """The levels at which the pump started and stopped since the last look, and the slopes between."""
         first = max(view.place(state.until) + 1, 1) if state.until >= 0 else 1
-        last = len(view.minutes) - SETTLED
+        last = len(view.rows) - SETTLED
         if state.on < 0:
             state = state._replace(on=int(view.on[0] > 0.5))
         for row in range(first, last):
             on = int(view.on[row] > 0.5)
             if on != state.on:
                 state = self._turned(state, view, row, on)
-        return state._replace(until=int(view.minutes[last - 1])) if last > 0 else state
+        return state._replace(until=view.minute(last - 1)) if last > 0 else state
 
     def _turned(self, state: State, view: View, row: int, on: int) -> State:
         """The pump started or stopped: at which level, and how the level had moved until then.
@@ -234,7 +261,7 @@ class LevelWatch:
         if slope is not None and not deceived:
             kept = (*(state.ran if state.on else state.stood), slope)[-LEARNT_MAX:]
             state = state._replace(ran=kept) if state.on else state._replace(stood=kept)
-        state = state._replace(on=on, since=int(view.minutes[row]), tripped=False)
+        state = state._replace(on=on, since=view.minute(row), tripped=False)
         around = view.level[max(row - 1, 0) : row + 2]
         able = view.live[max(row - 3, 0) : row + 2].all() and view.wet[max(row - 5, 0) : row + 2].all()
         if deceived or not able or np.isnan(around).all():
@@ -295,11 +322,11 @@ class LevelWatch:
         if not self._used or state.repeats >= 0:
             return None
         begin, held = _still_since(view)
-        long = len(view.minutes) - begin
+        long = len(view.rows) - begin
         ended = state.told_truth >= 0 and view.at - long * MINUTE <= state.told_truth + STRIDE * MINUTE
         if begin < 2 * STILL or long < 6 or ended or not view.live[begin:].all():
             return None
-        lie = Standing(self._asset, "lying", int(view.minutes[begin]), held)
+        lie = Standing(self._asset, "lying", view.minute(begin), held)
         stands = view.on[-1] < 0.5
         if (
             stands
@@ -312,13 +339,13 @@ class LevelWatch:
         if len(before) < 3:
             return None
         after = view.known[view.known >= begin][:3]
-        leap = float(np.median(view.level[after]) - np.median(view.level[before]))
+        leap = median(view.level[after]) - median(view.level[before])
         fastest = max(map(abs, (*state.ran, *state.stood)), default=0.0)
         if self._area:
             fastest = max(fastest, 1.3 * sum(pump.lps for pump in self._pumps) * 0.06 / self._area)
         if self._up * leap > 0 and self._up > 0 and view.on[begin - 2 : begin + 1].max() < 0.5:
             fastest *= 0.2  # a tank doesn't fill while its pump stands
-        natural = 1.5 * fastest * float(np.median(after) - np.median(before)) + 0.8 * SPREAD * view.sigma
+        natural = 1.5 * fastest * (median(after) - median(before)) + 0.8 * SPREAD * view.sigma
         believed = not self._sole or stands if self._up * leap > 0 else not stands
         return (
             lie if fastest and believed and abs(leap) > natural and self._moves(state, view, long) else None
@@ -333,7 +360,7 @@ class LevelWatch:
     def _asks(self, state: State, view: View) -> bool:
         """Whether the level is where its pump should run."""
         start, blur = self._start(state)
-        recent = view.level[view.known[-4:]]
+        recent = view.values[-4:]
         return start is not None and bool(
             (self._up * (start - recent) > max(blur, SPREAD * view.sigma)).all()
         )
@@ -373,7 +400,7 @@ class LevelWatch:
 
     def _still_lies(self, lie: Standing, view: View) -> Standing | None:
         """As long as it stays where it is, and the pump doesn't go on by itself."""
-        recent = view.level[view.known[-3:]]
+        recent = view.values[-3:]
         away = np.abs(recent - lie.value) > SPREAD * max(view.sigma, 0.004)
         since = max(view.place(lie.onset), 0)
         turns = int(np.count_nonzero(np.diff(view.on[min(since + 4, len(view.on) - 1) :] > 0.5)))
@@ -399,9 +426,9 @@ class LevelWatch:
             usual = abs(own) if own else 0.0
         leapt = pressed > LEAPT_M
         if leapt:
-            begin = max(begin, len(view.minutes) - STILL - STRIDE)
+            begin = max(begin, len(view.rows) - STILL - STRIDE)
         if _flat(view, begin, np.inf if leapt else usual):
-            return Standing(self._asset, "cut_off", int(view.minutes[begin]))
+            return Standing(self._asset, "cut_off", view.minute(begin))
         return self._full_flow(view, turned)
 
     def _pressed(self, view: View) -> float:
@@ -414,7 +441,7 @@ class LevelWatch:
             values = _held(view.rows[:, column])
             before = values[: -2 * STILL]
             if len(before) > STILL and not np.isnan(values).all():
-                now = float(np.median(values[-5:]))
+                now = median(values[-5:])
                 beyond.append(max(now - float(before.max()), float(before.min()) - now))
         return median(beyond) if beyond else PRESSED_M
 
@@ -422,22 +449,22 @@ class LevelWatch:
         """A pump that feeds its tank alone: the tank takes all of it, where the zone took part before."""
         if not self._area or view.flow is None or not self._pumps[0].direct or view.on[-1] < 0.5:
             return None
-        end = len(view.minutes)
+        end = len(view.rows)
         begin = end - STILL
         if turned > begin - 15:
             return None
         now, before = view.slope(begin, end), view.slope(max(turned + 1, begin - 30), begin - 3)
         if now is None or before is None:
             return None
-        gives = float(np.median(view.flow[begin:]))
+        gives = median(view.flow[begin:])
         took = [gives - slope * self._area / 0.06 for slope in (now, before)]
         if took[0] < NO_FLOW * gives and took[1] > 3 * NO_FLOW * gives:
-            return Standing(self._asset, "cut_off", int(view.minutes[begin]))
+            return Standing(self._asset, "cut_off", view.minute(begin))
         return None
 
     def _still_shut(self, shut: Standing, view: View) -> Standing | None:
         """Until water leaves the tank again: its level falls while the pump stands, or as it stops."""
-        end = len(view.minutes)
+        end = len(view.rows)
         slope = view.slope(end - STILL, end)
         if slope is None:
             return shut
@@ -454,7 +481,7 @@ class LevelWatch:
         if state.tripped and view.at - state.since >= 3 * MINUTE:
             yield Standing(pump, "stopped", state.since)
         elif self._sole and view.on[-6:].max() < 0.5 and self._asks(state, view):
-            yield Standing(pump, "stopped", int(view.minutes[view.known[-4:][0]]))
+            yield Standing(pump, "stopped", view.minute(int(view.known[-4:][0])))
 
 
 def _again(parts: Any) -> Standing:
@@ -463,23 +490,25 @@ def _again(parts: Any) -> Standing:
 
 def _flat(view: View, begin: int, usual: float) -> bool:
     """Whether a level has no slope since a row, where the usual slope would show four times over."""
-    long = len(view.minutes) - begin
-    slope = view.slope(begin, len(view.minutes)) if long >= STILL else None
+    long = len(view.rows) - begin
+    slope = view.slope(begin, len(view.rows)) if long >= STILL else None
     error = (12 / max(long, 1)) ** 0.5 * view.sigma  # of slope times length, where readings have this noise
     return slope is not None and abs(slope) * long < 3 * error and usual * long > 12 * error
 
 
 def _repeats_since(since: int, view: View) -> int:
     """Since when the level has been one and the same, where it has for some readings; else -1."""
-    values = view.level[view.known]
+    values = view.values
     if since >= 0 and values[-1] == values[-2]:
         return since
+    if (values[-REPEATS:] != values[-1]).any():
+        return -1
     other = np.flatnonzero(values != values[-1])
     run = len(values) - 1 - int(other[-1]) if len(other) else 0
     before = np.diff(values[: len(values) - run])
     if run < REPEATS or len(before) < 10 or np.mean(before == 0) > 1 / 4:
         return -1
-    return int(view.minutes[view.known[len(values) - run]])
+    return view.minute(int(view.known[len(values) - run]))
 
 
 def _still_since(view: View) -> tuple[int, float]:
@@ -487,15 +516,13 @@ def _still_since(view: View) -> tuple[int, float]:
 
     One reading in three may be off.
     """
-    recent = view.level[view.known[-5:]]
-    held = float(np.median(recent))
-    away = np.abs(view.level[view.known] - held) > 4 * max(view.sigma, 0.002)
+    held = median(view.values[-5:])
+    away = np.abs(view.values - held) > 4 * max(view.sigma, 0.002)
     both = np.flatnonzero(away[:-1] & away[1:])
     first = int(both[-1]) + 2 if len(both) else 0
     if first >= len(view.known):
-        return len(view.minutes), held
-    rows = view.known[first:]
-    return int(rows[0]), float(np.median(view.level[rows]))
+        return len(view.rows), held
+    return int(view.known[first]), median(view.values[first:])
 
 
 class PumpWatch:
@@ -529,9 +556,8 @@ class PumpWatch:
                 return (seen, ran, since), (Sign(self._pump.asset, "stopped", since),)
             return (seen, ran, -1), (Sign(self._pump.asset, "stopped", since, at),)
         if able and len(view.on) >= 5 and view.on[-5:].max() < 0.5:
-            return (seen, ran, int(view.minutes[-5])), (
-                Sign(self._pump.asset, "stopped", int(view.minutes[-5])),
-            )
+            begun = view.minute(len(view.rows) - 5)
+            return (seen, ran, begun), (Sign(self._pump.asset, "stopped", begun),)
         return (seen, ran, -1), ()
 
 

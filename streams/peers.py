@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.city import City, Relation, Sensor
 from schemas.times import HOUR, MINUTE
 from streams.groups import Past, Sign, Watcher
+from streams.rows import Indices, Row, median, medians
 
 LOOK = 10
 """Minutes between two looks at peers and spikes."""
@@ -59,8 +59,6 @@ SWAPS = 2
 SWAPPED_MAX = 5 * HOUR
 """After this long a swap that was never undone is how things are."""
 
-Row = NDArray[np.float64]
-
 
 # --- voltages -----------------------------------------------------------------------------------------
 
@@ -96,25 +94,26 @@ class VoltageWatch:
         looks, middle, known = state
         known = tuple(Voltage(*one) for one in known)
         rows = past.window(at, LEARNING if looks < LEARNING // LOOK else LOOK)
-        now = _medians(rows)
+        now = medians(rows)
+        now[(~np.isnan(rows)).sum(axis=0) < LOOK // 3] = np.nan  # a few readings tell too little
         with np.errstate(invalid="ignore"):
             trusted = (now > LIVE_PU) & np.array([one.since < 0 for one in known])
         if np.count_nonzero(trusted) < PEERS - 1 or len(rows) < LOOK:
             return (looks, middle, known), tuple(self._standing(known))
-        median = float(np.median(now[trusted]))
+        present = median(now[trusted])
         if looks < LEARNING // LOOK:
-            usual = [float(v) if ok else 0.0 for v, ok in zip(now / median, trusted, strict=True)]
-            return (looks + 1, median, tuple(Voltage(one) for one in usual)), ()
-        calm = abs(median / middle - 1) < APART / 2
-        seen, signs = self._compared(known, now, median, at, calm=calm)
-        return (looks, median, seen), signs
+            usual = [float(v) if ok else 0.0 for v, ok in zip(now / present, trusted, strict=True)]
+            return (looks + 1, present, tuple(Voltage(one) for one in usual)), ()
+        calm = abs(present / middle - 1) < APART / 2
+        seen, signs = self._compared(known, now, present, at, calm=calm)
+        return (looks, present, seen), signs
 
     def _compared(
-        self, known: tuple[Voltage, ...], now: Row, median: float, at: int, *, calm: bool
+        self, known: tuple[Voltage, ...], now: Row, middle: float, at: int, *, calm: bool
     ) -> tuple[tuple[Voltage, ...], tuple[Sign, ...]]:
         """Every voltage held against the others; where several leave, nobody can tell which is right."""
         off = [
-            float(v) / median / one.usual - 1 if v > LIVE_PU and one.usual else np.nan
+            float(v) / middle / one.usual - 1 if v > LIVE_PU and one.usual else np.nan
             for v, one in zip(now, known, strict=True)
         ]
         away = [abs(part) > least for part, least in zip(off, self._least, strict=True)]
@@ -141,15 +140,6 @@ class VoltageWatch:
                 yield Sign(_asset(sensor), "drifting", one.since)
 
 
-def _medians(rows: Row) -> Row:
-    """The median of each column's readings, NaN where it has less than a few."""
-    enough = np.count_nonzero(~np.isnan(rows), axis=0) >= LOOK // 3
-    found = np.full(rows.shape[1], np.nan)
-    if enough.any():
-        found[enough] = np.nanmedian(rows[:, enough], axis=0)
-    return found
-
-
 def _asset(sensor: str) -> str:
     return sensor.rsplit("/", 1)[0]
 
@@ -173,12 +163,13 @@ class SpikeWatch:
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
         """One look further."""
         rows = past.window(at, SPIKES_BACK)
-        found = [_spikes(rows[:, number], least) for number, least in enumerate(self._least)]
+        found = {number: _spikes(rows[:, number], self._least[number]) for number in _suspects(rows)}
         together = np.zeros(len(rows), dtype=int)
-        for spikes, _ in found:
+        for spikes, _ in found.values():
             together[spikes] += 1
         before, after, ended = dict(state), {}, []
-        for number, (several, readings) in enumerate(found):
+        for number in sorted(found.keys() | before.keys()):
+            several, readings = found.get(number, _NONE)
             spikes = several[together[several] == 1]  # what neighbours see as well has happened
             least = max(SPIKES, SPIKES_SHARE * readings)
             if len(spikes) >= (least / 2 if number in before else least):
@@ -192,18 +183,42 @@ class SpikeWatch:
         return Sign(_asset(self.sensors[number]), "spiking", since, cleared)
 
 
-def _spikes(column: Row, least: float) -> tuple[NDArray[np.intp], int]:
+_NONE = np.zeros(0, dtype=np.intp), 0
+
+
+def _beside(values: Row) -> tuple[Row, Row, Row]:
+    """Of each reading but the first and the last two: how far it is off the middle of the two before and the
+    two after, that middle, and how far the two inner ones of the four are apart.
+    """
+    one, two, three, four = values[:-4], values[1:-3], values[3:-1], values[4:]
+    low = np.maximum(np.minimum(one, two), np.minimum(three, four))
+    high = np.minimum(np.maximum(one, two), np.maximum(three, four))
+    middle = (low + high) / 2
+    return np.abs(values[2:-2] - middle), middle, np.abs(high - low)
+
+
+def _suspects(rows: Row) -> list[int]:
+    """The columns that may hold a spike: the cheap question first, for all columns one after the other."""
+    columns = rows.T
+    known = ~np.isnan(columns)
+    off, middle, apart = _beside(columns[known])
+    far = np.flatnonzero((off > SPIKE_PART * np.abs(middle)) & (apart < off / 2))
+    if not len(far):
+        return []
+    ends = known.sum(axis=1).cumsum()
+    return sorted(set(map(int, ends.searchsorted(far + 2, side="right"))))
+
+
+def _spikes(column: Row, least: float) -> tuple[Indices, int]:
     """The rows of readings that are far off the two before and the two after; and how many readings."""
     rows = np.flatnonzero(~np.isnan(column))
     values = column[rows]
     if len(values) < 10:
         return rows[:0], len(values)
-    around = np.sort(np.array([values[:-4], values[1:-3], values[3:-1], values[4:]]), axis=0)
-    middle = (around[1] + around[2]) / 2
-    off = np.abs(values[2:-2] - middle)
-    scale = float(np.median(off)) / 0.6745
+    off, middle, apart = _beside(values)
+    scale = median(off) / 0.6745
     far = off > np.maximum(max(SPIKE_SIGMAS * scale, least), SPIKE_PART * np.abs(middle))
-    far &= around[2] - around[1] < off / 2  # where its neighbours differ, something changes
+    far &= apart < off / 2  # where its neighbours differ, something changes
     return rows[2:-2][far & (scale > 0)], len(values)
 
 
@@ -234,9 +249,10 @@ class SwapWatch:
         """One minute further: is the one some minutes ago that of a step?"""
         swaps = tuple(Swap(*one) for one in state)
         found = None
-        rows = past.window(at, BEFORE + AFTER + 1)
-        if len(rows) > BEFORE + AFTER and _leaps(rows[-AFTER], rows[-AFTER - 1]):
-            found = _swap(rows[1:], at - (AFTER - 1) * MINUTE)
+        minute = at - (AFTER - 1) * MINUTE
+        if _leaps(past.window(minute, 2)):
+            rows = past.window(at, BEFORE + AFTER + 1)
+            found = _swap(rows[1:], minute) if len(rows) > BEFORE + AFTER else None
         ended: list[Swap] = []
         if found and (
             undone := next((one for one in swaps if one.more == found.less and one.less == found.more), None)
@@ -253,10 +269,12 @@ class SwapWatch:
             yield Sign(_asset(self.sensors[number]), "switching", swap.onset, cleared)
 
 
-def _leaps(row: Row, before: Row) -> bool:
+def _leaps(rows: Row) -> bool:
     """Whether one feeder may have gone up and one down: the cheap question first."""
-    step = row - before
-    return bool(np.nanmax(step, initial=0.0) > STEP_LEAST and np.nanmin(step, initial=0.0) < -STEP_LEAST)
+    if len(rows) < 2:
+        return False
+    step = rows[1] - rows[0]
+    return bool(np.fmax.reduce(step) > STEP_LEAST and np.fmin.reduce(step) < -STEP_LEAST)
 
 
 def _swap(rows: Row, minute: int) -> Swap | None:
@@ -264,11 +282,9 @@ def _swap(rows: Row, minute: int) -> Swap | None:
     heard = np.isfinite(rows[:BEFORE]).any(axis=0) & np.isfinite(rows[BEFORE:]).any(axis=0)
     rows = np.where(heard, rows, 0.0)  # a feeder that is not heard takes no part
     was, is_ = rows[:BEFORE], rows[BEFORE:]
-    old, new = np.nanmedian(was, axis=0), np.nanmedian(is_, axis=0)
+    old, new = medians(was), medians(is_)
     moved = new - old
-    noise = (
-        np.maximum(np.nanmedian(np.abs(was - old), axis=0), np.nanmedian(np.abs(is_ - new), axis=0)) / 0.6745
-    )
+    noise = np.maximum(medians(np.abs(was - old)), medians(np.abs(is_ - new))) / 0.6745
     sharp = np.abs(moved) > np.maximum(np.maximum(STEP_LEAST, STEP_PART * old), 3 * noise)
     sharp &= (rows[BEFORE] - rows[BEFORE - 1]) * np.sign(moved) > SHARP * np.abs(moved)
     if np.any(np.abs(moved[sharp]) > STEP_MOST * np.maximum(old, new)[sharp]):
