@@ -133,6 +133,16 @@ class Causes(_Part):
     priors: tuple[Prior, ...]
 
     @cached_property
+    def pointed_at(self) -> dict[str, frozenset[str]]:
+        """By sign: the conditions whose places it names."""
+        found: dict[str, frozenset[str]] = {}
+        for rule in self.rules:
+            if PLACES in rule.via:
+                for effect in rule.effect:
+                    found[effect] = found.get(effect, frozenset()) | frozenset(rule.cause)
+        return found
+
+    @cached_property
     def by_effect(self) -> dict[str, tuple[Rule, ...]]:
         """Rules by the condition that they bring."""
         return _index((condition, rule) for rule in self.rules for condition in rule.effect)

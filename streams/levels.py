@@ -352,9 +352,14 @@ class LevelWatch:
         )
 
     def _flat_since_turn(self, state: State, view: View, begin: int) -> bool:
-        """Whether a level stands still while its pump stands, where it moved before."""
+        """Whether a level stands still while its pump stands, where it moved before.
+
+        How fast, this very stretch says best: at night a tank falls far slower than by day.
+        """
         turned = view.place(state.since) if state.since >= 0 else -1
         usual = min(map(abs, state.stood), default=0.0)
+        if (own := view.slope(max(turned + SETTLED, 0), begin)) is not None:
+            usual = min(usual, abs(own))
         return self._sole and _flat(view, max(begin, turned + SETTLED), usual)
 
     def _asks(self, state: State, view: View) -> bool:

@@ -155,11 +155,9 @@ class Network:
         """The asset's kind."""
         return self.city.asset_by_id[asset].kind
 
-    def beside(self, asset: str) -> set[str]:
-        """Assets of its kind that one link joins to it."""
-        ends = [link.target for link in self.city.links_from.get(asset, ())]
-        ends += [link.source for link in self.city.links_to.get(asset, ())]
-        return {other for other in ends if self.kind(other) == self.kind(asset)}
+    def utility(self, asset: str) -> str:
+        """The asset's utility."""
+        return str(self.city.asset_by_id[asset].utility)
 
     def causes_of(self, node: Node) -> Cone:
         """What can have brought this, back to the nearest nodes that are watched."""

@@ -88,6 +88,8 @@ BACK = 0.4
 LASTS = 8 * HOUR
 TOGETHER = 20 * MINUTE
 """A fall with nothing to confirm it must last so long."""
+DOUBLE = 2.0
+"""What doubles its depth so much later than the manhole below it is backed up. Assumed."""
 TOLD_FOR = 1 * HOUR
 """A rise that told nothing for so long tells no more."""
 HEAD, HEAD_PEERS = 0.25, 2
@@ -458,6 +460,12 @@ class SewerWatch:
             if sign.condition.endswith("_pattern")
             and (now.surge if sign.asset not in self._place else moves[self._place[sign.asset]])
         ]
+        if [sign.condition for sign in told] == ["infiltration_pattern"] and self._backs_up(
+            told[0], now, moves
+        ):
+            reach = self._reaches[self._place[told[0].asset]]
+            wanted[reach.asset, "blockage_pattern"] = told[0].onset, _ranked(reach.holds)
+            return
         for sign in told:
             wanted[sign.asset, sign.condition] = sign.onset, sign.places
         if told:
@@ -497,6 +505,17 @@ class SewerWatch:
                 wanted[self._well.asset, condition] = surge.onset, _ranked(enters)
             elif not rained:
                 wanted[self._well.asset, "blockage_pattern"] = surge.onset, _ranked(last.holds)
+
+    def _backs_up(self, sign: Sign, now: _State, moves: Sequence[_Move | None]) -> bool:
+        """Whether what looked like rain that comes in was none: it doesn't go on, and rises further up."""
+        if sign.asset not in self._place:
+            return False
+        reach = self._reaches[self._place[sign.asset]]
+        below = moves[self._place[reach.below]] if reach.below else None
+        if (below and below.way > 0) or (now.surge and _Surge(*now.surge).way > 0):
+            return False
+        above = [one for name in reach.above if (one := moves[self._place[name]])]
+        return any(one.onset - sign.onset > TOGETHER and one.extreme > DOUBLE * one.base for one in above)
 
     def _pattern(
         self,

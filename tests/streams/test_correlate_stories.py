@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -316,3 +317,38 @@ def test_of_many_that_began_in_one_minute_the_one_behind_them_is_the_root() -> N
     (incident,) = correlator.look(at("08:01"))
     assert (incident.root.asset, len(incident.members)) == ("the-intake", 22)
     assert incident.root.probability > 0.9
+
+
+def test_the_places_that_a_sign_names_weigh_more_than_quiet_pressures() -> None:
+    """Who found them had looked at the same pressures; a junction that is not named is hardly it."""
+    names = [f"corner-{number}" for number in range(1, 9)]
+    zone = [{"from": "zone", "to": name, "relation": "serves"} for name in names]
+    mains = [{"from": one, "to": next_, "relation": "supplies"} for one, next_ in pairwise(names)]
+    pressure = {"quantity": "pressure", "unit": "m", "every": 60, "limits": {"low": 30}}
+    city = City.model_validate(
+        {
+            "city": "hilltown",
+            "timezone": "UTC",
+            "assets": [
+                {"id": "zone", "utility": "water", "kind": "pressure_zone", "zone": "north"},
+                *({"id": name, "utility": "water", "kind": "junction", "zone": "north"} for name in names),
+            ],
+            "links": [*zone, *mains],
+            "sensors": [{"asset": name, **pressure} for name in names[::2]],
+        }
+    )
+    sign = Alarm(
+        id=content_id("alarm", "zone", "excess_draw"),
+        asset="zone",
+        utility="water",
+        condition="excess_draw",
+        severity=Severity.INFO,
+        raised=at("08:00"),
+        places=(("corner-3", 1.0), ("corner-4", 0.5)),
+    )
+    correlator = Correlator(city, load_causes(), load_vocabulary())
+    correlator.take(AlarmChange(alarm=sign, change="raised", known_at=at("08:01")))
+    (incident,) = correlator.look(at("14:00"))
+    assert (incident.root.asset, incident.root.condition) == ("corner-3", "burst")
+    assert incident.root.probability > 0.5
+    assert incident.alternatives[0].asset == "corner-4"
