@@ -9,9 +9,10 @@ BIN := $(VENV)/bin
 CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/crosscurrent
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock
 ARGS ?=
+ROUNDS ?= 10
 CITY ?= cities/riverton/city.yaml
 
-.PHONY: help demo up test servers check bench riverton pictures lock clean distclean
+.PHONY: help demo up test servers chaos check bench riverton pictures lock clean distclean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -42,6 +43,10 @@ test: $(VENV)/dev.stamp ## Run all tests, with real servers (ARGS="-k storm" for
 servers: $(VENV)/dev.stamp ## Run the tests' mosquitto and Kafka until Ctrl-C, and say where they listen
 	@scripts/servers.sh
 	@$(BIN)/python -m tests.servers
+
+chaos: $(VENV)/dev.stamp ## Kill every part of the system on Kafka again and again (ROUNDS=10)
+	@scripts/servers.sh
+	@CROSSCURRENT_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest tests/runner/test_kill_kafka.py $(ARGS)
 
 check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; to format: $(BIN)/ruff format ."; exit 1; }

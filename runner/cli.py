@@ -35,6 +35,7 @@ VERBS = (
     "bench",
     "topics",
     "collect",
+    "stream",
 )
 """Every verb, in the order in which help shows them; each is the file ``runner/verbs/NAME.py``."""
 

@@ -5,6 +5,11 @@
     records     keys, partitions and headers of what is written
     state       snapshots on a compacted topic
     collecting  messages in; frames, time and dead letters out, a transaction a batch
+    stages      detect and correlate, cut into the parts that partitions carry (pure)
+    plan        which part is where on a Kafka
+    carrier     what every shell shares: parts, states, outputs
+    worker      the shell on plain confluent-kafka
+    watchdog    ends a process that makes no progress
 
 docs/kafka.md tells how it is run, docs/decisions/0009-time-is-written-into-the-log.md how time gets through.
 """

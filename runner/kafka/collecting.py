@@ -79,7 +79,7 @@ class KafkaLog:
         self._begun = f"{time.time_ns():x}"
         self._entries_written = 0
         self._states_written = 0
-        if (kept := load(settings, STATE_PARTITION, [self._name]).get(self._name)) is not None:
+        if (kept := load(settings, {self._name: STATE_PARTITION}).get(self._name)) is not None:
             self._states_written = kept.next
             self._sorter.clock.restore(kept.state)
         self.last_received = time.monotonic()

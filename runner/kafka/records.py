@@ -7,10 +7,10 @@ write under our keys.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from kafka.partitioner.default import murmur2
 
 from runner.kafka.settings import KafkaFailed, KafkaSettings
@@ -40,7 +40,7 @@ class Layout:
         self.site_of = sites(city)
         self._city = city.city
         self.partition_of = {
-            site: murmur2(self.key(site).encode()) % 2**31 % partitions for site in set(self.site_of.values())
+            site: partition_of(self.key(site), partitions) for site in set(self.site_of.values())
         }
         assets: dict[int, set[str]] = defaultdict(set)
         for asset, site in self.site_of.items():
@@ -51,6 +51,12 @@ class Layout:
     def key(self, site: str) -> str:
         """The key of a site's records."""
         return f"{self._city}/{site}"
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Where Kafka's own clients put a key."""
+    found: int = murmur2(key.encode()) % 2**31 % partitions
+    return found
 
 
 def headers(kind: str, source: str, number: str) -> Headers:
@@ -69,12 +75,22 @@ def headers_of(city: str, place: Place, kind: str) -> Headers:
     return headers(kind, f"/{city}/{place.stage}/{place.partition}", f"{place.offset}/{place.number}")
 
 
-def place_of(found: Iterable[tuple[str, str | bytes | None]]) -> Place:
+def said(message: Message) -> dict[str, str]:
+    """A record's headers as text."""
+    found = dict(message.headers() or ())
+    return {name: value.decode(errors="replace") for name, value in found.items() if isinstance(value, bytes)}
+
+
+def kind_of(found: Mapping[str, str]) -> str:
+    """Which schema a record has, by its headers; empty where they don't say."""
+    return found.get("ce_type", "").removeprefix("crosscurrent.")
+
+
+def place_of(found: Mapping[str, str]) -> Place:
     """Where an output comes from, by its headers. Raises ValueError where it is no worker's."""
-    said = {name: value.decode() if isinstance(value, bytes) else value for name, value in found}
     try:
-        _, _, stage, partition = (said["ce_source"] or "").split("/")
-        offset, number = (said["ce_id"] or "").split("/")
+        _, _, stage, partition = found["ce_source"].split("/")
+        offset, number = found["ce_id"].split("/")
         return Place(stage, int(partition), int(offset), int(number))
     except (KeyError, ValueError) as error:
         raise ValueError("headers ce_source and ce_id are not those of a worker of ours") from error

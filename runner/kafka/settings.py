@@ -77,7 +77,7 @@ class KafkaSettings(BaseModel):
             "bootstrap.servers": self.bootstrap,
             "security.protocol": self._protocol,
             "client.id": "crosscurrent",
-            "log_level": 3,  # what matters comes as an error; the rest would go to stderr
+            "log_level": 2,  # what matters comes as an error, once; the rest would fill stderr
             **more,
         }
         if self.username is not None:

@@ -7,13 +7,13 @@ turns in two slots, and one counts only when all its pieces are there. Pieces ar
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import zstandard
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from runner.kafka.records import Headers, failed, partitions
+from runner.kafka.records import Headers, failed, said
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from schemas.topics import STATE
 
@@ -50,11 +50,13 @@ def pieces(name: str, number: int, kept: Kept) -> Iterator[Piece]:
         yield Piece(f"{name}/{number % 2}/{index}", part, label)
 
 
-def load(settings: KafkaSettings, partition: int, names: Sequence[str]) -> dict[str, Kept]:
-    """The newest whole state of each name that has one, from one partition of the state topic.
+def load(settings: KafkaSettings, wanted: Mapping[str, int]) -> dict[str, Kept]:
+    """The newest whole state of each name that has one; with each name, its partition of the state topic.
 
     Raises KafkaFailed where Kafka does not answer, or where another version of ours wrote the newest.
     """
+    if not wanted:
+        return {}
     consumer = Consumer(
         settings.librdkafka(
             {
@@ -67,21 +69,23 @@ def load(settings: KafkaSettings, partition: int, names: Sequence[str]) -> dict[
     )
     found: dict[tuple[str, str], dict[str, bytes]] = {}
     try:
-        (count,) = partitions(consumer, settings, [STATE])
-        consumer.assign([TopicPartition(settings.name(STATE), partition % count, 0)])
-        for key, label, value in _records(consumer, settings):
+        consumer.assign([TopicPartition(settings.name(STATE), number, 0) for number in set(wanted.values())])
+        for key, label, value in _records(consumer, settings, len(set(wanted.values()))):
             name, _, index = key.rpartition("/")
             found.setdefault((name.rpartition("/")[0], label), {})[index] = value
     except KafkaException as error:
         raise failed(settings, error) from error
     finally:
         consumer.close()
-    return {name: kept for name in names if (kept := _newest(name, found, settings)) is not None}
+    return {name: kept for name in wanted if (kept := _newest(name, found, settings)) is not None}
 
 
-def _records(consumer: Consumer, settings: KafkaSettings) -> Iterator[tuple[str, str, bytes]]:
-    """Key, label and value of each record up to the end of the partition."""
-    while True:
+def _records(
+    consumer: Consumer, settings: KafkaSettings, partitions: int
+) -> Iterator[tuple[str, str, bytes]]:
+    """Key, label and value of each record up to the ends of so many partitions."""
+    open_ = partitions
+    while open_:
         message = consumer.poll(SECONDS)
         if message is None:
             raise KafkaFailed(
@@ -89,12 +93,12 @@ def _records(consumer: Consumer, settings: KafkaSettings) -> Iterator[tuple[str,
             )
         if (error := message.error()) is not None:
             if error.name() == "_PARTITION_EOF":
-                return
+                open_ -= 1
+                continue
             raise failed(settings, error)
-        said = dict(message.headers() or ())
-        key, label, value = message.key(), said.get("state"), message.value()
-        if isinstance(key, bytes) and isinstance(label, bytes) and isinstance(value, bytes):
-            yield key.decode(), label.decode(), value
+        key, label, value = message.key(), said(message).get("state"), message.value()
+        if isinstance(key, bytes) and label is not None and isinstance(value, bytes):
+            yield key.decode(), label, value
 
 
 def _newest(

@@ -2,29 +2,49 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
 from confluent_kafka import Consumer, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
+from collectors.intake import Intake
 from collectors.messages import Message
 from collectors.recording import read
+from runner.kafka.records import said
 from runner.kafka.settings import KafkaSettings, kafka_settings
 from runner.kafka.topics import TopicTable
-from schemas.topics import Topic
+from schemas.cityfile import load_city
+from schemas.readings import Frame
+from schemas.topics import READINGS, Topic
 from tests.servers import Kafka, Mosquitto
 
 ROOT = Path(__file__).parents[2]
 RIVERTON = ROOT / "cities" / "riverton"
 CITY = RIVERTON / "city.yaml"
 SECONDS = 60.0
+
+
+class Seen(NamedTuple):
+    """A record of a topic."""
+
+    partition: int
+    key: str
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        """The value."""
+        return json.loads(self.text)
 
 
 class OnKafka:
@@ -38,8 +58,8 @@ class OnKafka:
         table.close()
 
     @contextmanager
-    def verb(self, *arguments: str, **more: str) -> Iterator[subprocess.Popen[str]]:
-        """A verb as a process of its own, once it has said its first line; killed in the end."""
+    def verb(self, *arguments: str, wait: bool = True, **more: str) -> Iterator[subprocess.Popen[str]]:
+        """A verb as a process of its own; ``wait`` until it has said its first line. Killed in the end."""
         variables = {"CROSSCURRENT_KAFKA_PREFIX": self.settings.prefix, **more}
         command = [sys.executable, str(ROOT / "crosscurrent.py"), *arguments]
         command += ["--city", str(CITY), "--kafka", self.kafka.address]
@@ -47,14 +67,15 @@ class OnKafka:
             command, env=os.environ | variables, stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
-            process.stdout.readline()
+            if wait:
+                process.stdout.readline()
             try:
                 yield process
             finally:
                 process.kill()
 
-    def records(self, topic: Topic) -> list[tuple[int, str, dict[str, str], Any]]:
-        """What workers see of a topic: partition, key, headers and JSON value of each record."""
+    def records(self, topic: Topic) -> list[Seen]:
+        """What workers see of a topic."""
         consumer = Consumer(
             self.settings.librdkafka(
                 {
@@ -77,17 +98,22 @@ class OnKafka:
                 assert error.name() == "_PARTITION_EOF", error
                 open_.discard(partition)
                 continue
-            said = {
-                k: v.decode() if isinstance(v, bytes) else ""
-                for k, v in dict(message.headers() or ()).items()
-            }
             key = message.key()
             assert isinstance(value, bytes)
             assert isinstance(key, bytes)
             assert partition is not None
-            found.append((partition, key.decode(), said, json.loads(value)))
+            found.append(Seen(partition, key.decode(), said(message), value.decode()))
         consumer.close()
         return found
+
+
+def end(process: "subprocess.Popen[str]") -> str:
+    """End a verb in order; what it said."""
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    text = process.stdout.read()
+    assert process.wait(30) == 0
+    return text
 
 
 def publish(broker: Mosquitto, messages: list[Message]) -> None:
@@ -101,6 +127,21 @@ def publish(broker: Mosquitto, messages: list[Message]) -> None:
         one.wait_for_publish(SECONDS)
     client.disconnect()
     client.loop_stop()
+
+
+def readings(on_kafka: OnKafka) -> Counter[tuple[str, int]]:
+    """How often each reading is on the topic, by sensor and time."""
+    found: Counter[tuple[str, int]] = Counter()
+    for record in (seen.json for seen in on_kafka.records(READINGS)):
+        if record["kind"] == "frame":
+            found.update(zip(record["sensors"], record["at"], strict=True))
+    return found
+
+
+def admitted(messages: list[Message]) -> set[tuple[str, int]]:
+    """The readings that the intake lets in."""
+    records = Intake(load_city(CITY)).step(messages).records
+    return {key for r in records if isinstance(r, Frame) for key in zip(r.sensors, r.at, strict=True)}
 
 
 def recorded(name: str, count: int | None = None) -> list[Message]:

@@ -1,9 +1,7 @@
 """The collector on a real mosquitto and a real Kafka: what is acknowledged is there, once and in order."""
 
-import signal
 import subprocess
 import sys
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -13,12 +11,11 @@ from kafka.partitioner.default import DefaultPartitioner
 from collectors.intake import Intake
 from collectors.messages import Message
 from schemas.cityfile import load_city
-from schemas.readings import Frame
 from schemas.times import rfc3339
 from schemas.topics import DEAD_LETTERS, READINGS
 from schemas.vocabulary import load_vocabulary
 from streams.detect import Detector
-from tests.runner.kafkahelp import CITY, ROOT, OnKafka, publish, recorded, wait_until
+from tests.runner.kafkahelp import CITY, ROOT, OnKafka, admitted, end, publish, readings, recorded, wait_until
 from tests.servers import Kafka, Mosquitto
 
 
@@ -26,30 +23,6 @@ from tests.servers import Kafka, Mosquitto
 def on_kafka(kafka: Kafka, prefix: str) -> OnKafka:
     """Topics of a test's own."""
     return OnKafka(kafka, prefix)
-
-
-def end(collector: "subprocess.Popen[str]") -> str:
-    """End it in order; what it said."""
-    collector.send_signal(signal.SIGTERM)
-    assert collector.stdout is not None
-    said = collector.stdout.read()
-    assert collector.wait(30) == 0
-    return said
-
-
-def readings(on_kafka: OnKafka) -> Counter[tuple[str, int]]:
-    """How often each reading is on the topic, by sensor and time."""
-    found: Counter[tuple[str, int]] = Counter()
-    for _, _, _, record in on_kafka.records(READINGS):
-        if record["kind"] == "frame":
-            found.update(zip(record["sensors"], record["at"], strict=True))
-    return found
-
-
-def admitted(messages: list[Message]) -> set[tuple[str, int]]:
-    """The readings that the intake lets in."""
-    records = Intake(load_city(CITY)).step(messages).records
-    return {key for r in records if isinstance(r, Frame) for key in zip(r.sensors, r.at, strict=True)}
 
 
 def moves_of(messages: list[Message]) -> list[int]:
@@ -76,18 +49,18 @@ def test_each_reading_is_on_the_partition_of_its_site_and_time_on_all(
 
     found = on_kafka.records(READINGS)
     ticks: dict[int, list[str]] = {}
-    for partition, _, _, record in found:
-        if record["kind"] == "tick":
-            ticks.setdefault(partition, []).append(record["at"])
+    for seen in found:
+        if seen.json["kind"] == "tick":
+            ticks.setdefault(seen.partition, []).append(seen.json["at"])
     sites: dict[str, int] = {}
-    for partition, key, _, record in found:
-        if record["kind"] == "frame":
-            assert sites.setdefault(key, partition) == partition
+    for seen in found:
+        if seen.json["kind"] == "frame":
+            assert sites.setdefault(seen.key, seen.partition) == seen.partition
     assert len(sites) == 4
     assert set(sites.values()) <= ticks.keys()
     assert len({tuple(times) for times in ticks.values()}) == 1
     assert set(readings(on_kafka).values()) == {1}
-    _, _, headers, _ = next(one for one in found if one[3]["kind"] == "frame")
+    headers = next(seen.headers for seen in found if seen.json["kind"] == "frame")
     assert (headers["ce_type"], headers["ce_source"]) == ("crosscurrent.frame", "/collect/riverton/1")
 
 
@@ -134,7 +107,7 @@ def test_what_is_refused_is_a_dead_letter_before_it_is_acknowledged(
         wait_until(lambda: len(readings(on_kafka)) > 50, "readings")
         end(collector)
 
-    letters = {record["topic"]: record["reason"] for _, _, _, record in on_kafka.records(DEAD_LETTERS)}
+    letters = {seen.json["topic"]: seen.json["reason"] for seen in on_kafka.records(DEAD_LETTERS)}
     assert letters.keys() == {message.topic for message in poison}
     assert "atlantis" in letters["city/v1/atlantis/a/b/c/telemetry"]
 
@@ -154,9 +127,9 @@ def test_a_killed_collector_loses_nothing_and_time_goes_on_where_it_was(
                 end(collector)
 
     by_partition: dict[int, list[str]] = {}
-    for partition, _, _, record in on_kafka.records(READINGS):
-        if record["kind"] == "tick":
-            by_partition.setdefault(partition, []).append(record["at"])
+    for seen in on_kafka.records(READINGS):
+        if seen.json["kind"] == "tick":
+            by_partition.setdefault(seen.partition, []).append(seen.json["at"])
     moves = [rfc3339(now) for now in moves_of(messages)]
     assert moves
     assert [ticks for ticks in by_partition.values() if ticks != [*moves, moves[-1]]] == []

@@ -1,0 +1,129 @@
+"""A worker on plain confluent-kafka: brings a stage its records, in a group that shares the partitions.
+
+In:  records of the stage's topic, committed ones only.
+Out: what ``Carrier`` makes of them; offsets committed for people who watch the lag (they decide nothing).
+Promises: partitions change hands one by one (cooperative): the rest goes on. SIGTERM saves what was done.
+"""
+
+import threading
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from runner.kafka.carrier import Carrier
+from runner.kafka.records import failed, said
+from runner.kafka.settings import KafkaSettings
+from runner.kafka.stages import Record, Stage
+from runner.kafka.watchdog import Watchdog
+
+BATCH = 500
+LOOK_SECONDS = 0.1
+
+
+def record_of(message: Message) -> Record:
+    """What a stage is told of a record."""
+    key, value, offset = message.key(), message.value(), message.offset()
+    assert offset is not None
+    text = key.decode(errors="replace") if isinstance(key, bytes) else ""
+    return Record(
+        offset, message.timestamp()[1], text, value if isinstance(value, bytes) else b"", said(message)
+    )
+
+
+class Worker:
+    """One member of a stage's group. ``run`` it once."""
+
+    def __init__(self, settings: KafkaSettings, city: str, stage: Stage) -> None:
+        self._settings, self._stage = settings, stage
+        self._topic = settings.name(stage.source)
+        self._carrier = Carrier(settings, city, stage)
+        self._ends: dict[int, int] = {}
+        """The offset at which each partition was last read to its end."""
+        self._watchdog = Watchdog(f"{stage.name} worker", settings.stuck_seconds)
+        session = settings.session_seconds * 1000
+        more: dict[str, str | int | bool] = {
+            "group.id": f"{settings.prefix}crosscurrent-{stage.name}-{city}",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "session.timeout.ms": session,
+            "heartbeat.interval.ms": session // 3,
+        }
+        if settings.member is not None:
+            more["group.instance.id"] = f"{settings.member}-{stage.name}"
+        self._consumer = Consumer(settings.librdkafka(more))
+
+    def run(self, stopping: threading.Event) -> None:
+        """Work until told to stop. Raises KafkaFailed where it can't go on."""
+        try:
+            self._consumer.subscribe(
+                [self._topic], on_assign=self._given, on_revoke=self._taken, on_lost=self._lost
+            )
+            with self._watchdog:
+                while not stopping.is_set():
+                    steps = self._carrier.steps
+                    for message in self._consumer.consume(BATCH, LOOK_SECONDS):
+                        self._take(message)
+                    self._carrier.look_after()
+                    if self._carrier.due:
+                        self._save()
+                    if self._carrier.steps > steps or not self._behind():
+                        self._watchdog.beat()
+                self._save()
+        except KafkaException as error:
+            raise failed(self._settings, error) from error
+        finally:
+            self._consumer.close()
+
+    def _take(self, message: Message) -> None:
+        error, partition, offset = message.error(), message.partition(), message.offset()
+        assert partition is not None
+        if error is None:
+            self._carrier.take(partition, record_of(message))
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name for it
+            self._ends[partition] = offset or 0
+        elif not error.retriable():
+            raise failed(self._settings, error)
+
+    def _given(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        begin = self._carrier.begin([one.partition for one in given])
+        where = []
+        for number, offset in begin.items():
+            _, end = consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=10)
+            self._carrier.refuse_shrunk(number, end)
+            at = OFFSET_END if offset is None else offset or OFFSET_BEGINNING
+            where.append(TopicPartition(self._topic, number, at))
+        consumer.incremental_assign(where)
+
+    def _taken(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
+        numbers = [one.partition for one in taken]
+        self._save(numbers)
+        self._carrier.end(numbers)
+        consumer.incremental_unassign(taken)
+
+    def _lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+        """Somebody else has them by now, and goes on from what was saved before."""
+        self._carrier.end([one.partition for one in lost])
+        consumer.incremental_unassign(lost)
+
+    def _save(self, only: list[int] | None = None) -> None:
+        if saved := self._carrier.save(only):
+            offsets = [TopicPartition(self._topic, number, next_) for number, next_ in saved.items()]
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+
+    def _behind(self) -> bool:
+        """Whether some partition holds records that were not read."""
+        for one in self._consumer.assignment():
+            _, high = self._consumer.get_watermark_offsets(one, cached=True)
+            if high > self._ends.get(one.partition, 0):
+                return True
+        return False

@@ -1,0 +1,95 @@
+"""``crosscurrent stream``: the thinking, carried by Kafka.
+
+In:  a Kafka, a city model.
+Out: alarms, incidents and notifications on their topics. Any number of workers share the partitions.
+"""
+
+import argparse
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.kafka.settings import KafkaSettings
+    from runner.kafka.worker import Worker
+    from schemas.city import City
+
+SUMMARY = "Think on Kafka: readings to alarms, alarms to incidents and notifications."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which stage, where, and under which rules."""
+    parser.add_argument(
+        "stage",
+        metavar="STAGE",
+        choices=("detect", "correlate", "all"),
+        help="detect (readings to alarms), correlate (alarms to incidents), or all",
+    )
+    parser.add_argument("--city", metavar="FILE", type=Path, required=True, help="city model (city.yaml)")
+    parser.add_argument("--kafka", metavar="ADDRESS", help="kafka://[USER@]HOST[:PORT][,...] or kafkas://...")
+    parser.add_argument(
+        "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until Ctrl-C (130) or SIGTERM (0). Raises BadConfig, KafkaFailed, ExtraMissing."""
+    from runner.interrupts import interrupts
+    from runner.kafka.settings import kafka_settings
+    from runner.serving import say
+    from schemas.cityfile import load_city
+
+    settings = kafka_settings(args.kafka, os.environ)
+    city = load_city(args.city)
+    failures: list[Exception] = []
+    with interrupts() as caught:
+        stopping = threading.Event()
+        workers = _workers(args, settings, city)
+        threads = [
+            threading.Thread(target=_guarded, args=(worker.run, stopping, failures, caught.leave))
+            for worker in workers
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            say(f"{args.stage} of {city.city} on {settings.address}")
+            stopping.wait()
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join()
+    if failures:
+        raise failures[0]
+    return caught.status
+
+
+def _guarded(
+    work: Callable[[threading.Event], None],
+    stopping: threading.Event,
+    failures: list[Exception],
+    leave: Callable[[], None],
+) -> None:
+    """Work, and make the process end where that fails."""
+    try:
+        work(stopping)
+    except Exception as error:  # noqa: BLE001 - raised again by the main thread
+        failures.append(error)
+        leave()
+
+
+def _workers(args: argparse.Namespace, settings: "KafkaSettings", city: "City") -> "list[Worker]":
+    """The workers that were asked for."""
+    from runner.extras import needs
+    from schemas.vocabulary import load_vocabulary
+    from streams.causes import load_causes
+
+    with needs("kafka"):
+        from runner.kafka.plan import Plan
+        from runner.kafka.worker import Worker
+
+    causes = load_causes(args.causes) if args.causes else load_causes()
+    plan = Plan(city, load_vocabulary(beside=args.city), causes, settings)
+    names = ("detect", "correlate") if args.stage == "all" else (args.stage,)
+    return [Worker(settings, city.city, plan.stage(name)) for name in names]

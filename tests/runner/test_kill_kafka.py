@@ -1,0 +1,96 @@
+"""The storm at full speed over real servers, with kill -9 of every part at random moments: nothing differs.
+
+CROSSCURRENT_CHAOS_ROUNDS=10 (``make chaos``) makes the long form of it.
+"""
+
+import os
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.runner.kafkahelp import OnKafka, admitted, end, publish, readings, recorded, wait_until
+from tests.runner.test_stream import embedded, settled
+from tests.servers import Kafka, Mosquitto, free_ports
+
+ROUNDS = int(os.environ.get("CROSSCURRENT_CHAOS_ROUNDS", "1"))
+SEED = 20250604
+
+
+class Supervised:
+    """A verb that is started again each time it is killed, as a supervisor would."""
+
+    def __init__(self, on_kafka: OnKafka, stack: ExitStack, *arguments: str, **more: str) -> None:
+        self._on_kafka, self._stack, self._arguments, self._more = on_kafka, stack, arguments, more
+        self.process = self._start(wait=True)
+
+    def _start(self, *, wait: bool = False) -> "subprocess.Popen[str]":
+        return self._stack.enter_context(self._on_kafka.verb(*self._arguments, wait=wait, **self._more))
+
+    def kill(self) -> None:
+        """Kill -9, and start again."""
+        self.process.kill()
+        self.process.wait()
+        self.process = self._start()
+
+    def look_after(self) -> None:
+        """Start it again if it has ended by itself."""
+        if self.process.poll() is not None:
+            self.process = self._start()
+
+
+def test_kills_of_every_part_change_nothing(mosquitto: Mosquitto, prefix: str, tmp_path: Path) -> None:
+    """Collector, each worker, two workers at once, Kafka: in the end all is as if nothing had happened."""
+    chance = random.Random(SEED)
+    messages = recorded("storm-day", None if ROUNDS > 1 else 33_000)[0 if ROUNDS > 1 else 15_000 :]
+    expected = embedded(messages, tmp_path)
+    (tmp_path / "kafka").mkdir()
+    with Kafka(tmp_path / "kafka", *free_ports(2)) as kafka, ExitStack() as stack:
+        on_kafka = OnKafka(kafka, prefix)
+        collector = Supervised(on_kafka, stack, "collect", "--broker", mosquitto.address)
+        one, other = (
+            Supervised(on_kafka, stack, "stream", "detect", CROSSCURRENT_KAFKA_MEMBER=member)
+            for member in "ab"
+        )
+        correlate = Supervised(on_kafka, stack, "stream", "correlate", CROSSCURRENT_KAFKA_MEMBER="c")
+        everybody = [collector, one, other, correlate]
+
+        def kafka_itself() -> None:
+            kafka.kill()
+            kafka.start()
+
+        def two_workers() -> None:
+            one.kill()
+            correlate.kill()
+
+        kills: list[Callable[[], None]] = [
+            collector.kill,
+            one.kill,
+            other.kill,
+            correlate.kill,
+            two_workers,
+            kafka_itself,
+            collector.kill,
+        ] * ROUNDS
+        chance.shuffle(kills)
+        size = len(messages) // (len(kills) + 1) + 1
+        for start in range(0, len(messages), size):
+            publish(mosquitto, messages[start : start + size])
+            time.sleep(chance.uniform(0, 1))
+            if kills:
+                kills.pop()()
+            all_at_work(everybody)
+        wait_until(
+            lambda: all_at_work(everybody) and readings(on_kafka).keys() == admitted(messages), "all readings"
+        )
+        end(collector.process)
+        settled(on_kafka, tmp_path / "store", expected)
+
+
+def all_at_work(everybody: list[Supervised]) -> bool:
+    """Start again whoever has ended by itself; true."""
+    for verb in everybody:
+        verb.look_after()
+    return True

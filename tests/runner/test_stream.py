@@ -1,0 +1,90 @@
+"""The workers on a real Kafka say what the embedded replay says, byte for byte, whatever happens to them."""
+
+from pathlib import Path
+
+import pytest
+
+from collectors.messages import Message
+from collectors.recording import Writer
+from runner.replay import RESULTS, replay
+from runner.store import Progress, Store
+from schemas.alarms import AlarmChange
+from schemas.incidents import Incident, IncidentRevision
+from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS
+from tests.runner.kafkahelp import CITY, OnKafka, admitted, end, publish, readings, recorded, wait_until
+from tests.servers import Kafka, Mosquitto
+
+Results = dict[str, list[str]]
+
+
+@pytest.fixture
+def on_kafka(kafka: Kafka, prefix: str) -> OnKafka:
+    """Topics of a test's own."""
+    return OnKafka(kafka, prefix)
+
+
+def embedded(messages: list[Message], folder: Path) -> Results:
+    """What the embedded replay says of these messages, in lines."""
+    with Writer(folder / "storm.jsonl") as writer:
+        for message in messages:
+            writer.write(message)
+    replay(folder / "storm.jsonl", CITY, folder / "replay")
+    return {name: sorted((folder / "replay" / name).read_text().splitlines()) for name in RESULTS}
+
+
+def on_topics(on_kafka: OnKafka, folder: Path) -> Results:
+    """What stands on the topics: each thing once, as a sink that takes upserts keeps it."""
+    alarms = [
+        AlarmChange.model_validate_json(seen.text)
+        for seen in on_kafka.records(ALARMS)
+        if "alarm" in seen.json
+    ]
+    said = on_kafka.records(INCIDENTS)
+    revisions = [IncidentRevision.model_validate_json(seen.text) for seen in said]
+    store = Store(folder)
+    store.write(Progress(1, None, {}), (), alarms, revisions)
+    incidents = [IncidentRevision.model_validate_json(text) for text in store.final("incidents")]
+    final_alarms = list(store.final("alarms"))
+    store.close()
+    return {
+        "alarms.jsonl": sorted(final_alarms),
+        "incidents.jsonl": sorted(
+            Incident(**{name: getattr(i, name) for name in Incident.model_fields}).model_dump_json()
+            for i in incidents
+        ),
+        "revisions.jsonl": sorted({seen.text for seen in said}),
+        "notifications.jsonl": sorted({seen.text for seen in on_kafka.records(NOTIFICATIONS)}),
+    }
+
+
+def settled(on_kafka: OnKafka, folder: Path, expected: Results) -> None:
+    """Wait until the topics say what is expected; else show how they differ."""
+    seen: list[Results] = []
+
+    def said_all() -> bool:
+        seen.append(on_topics(on_kafka, folder))
+        return seen[-1] == expected
+
+    try:
+        wait_until(said_all, "all said")
+    except AssertionError:
+        assert seen[-1] == expected
+
+
+def test_workers_say_what_the_embedded_replay_says(
+    on_kafka: OnKafka, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """Through the worst hours of the storm: alarms, incidents, every revision, every word to people."""
+    messages = recorded("storm-day", 24_000)[16_000:]
+    expected = embedded(messages, tmp_path)
+    with (
+        on_kafka.verb("stream", "all") as workers,
+        on_kafka.verb("collect", "--broker", mosquitto.address) as collector,
+    ):
+        publish(mosquitto, messages)
+        wait_until(lambda: readings(on_kafka).keys() == admitted(messages), "all readings")
+        end(collector)
+        settled(on_kafka, tmp_path / "store", expected)
+        end(workers)
+
+    assert len(expected["incidents.jsonl"]) > 0
