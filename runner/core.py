@@ -18,10 +18,10 @@ from schemas.notifications import Notification
 from schemas.readings import Event, Frame, Tick
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes, load_causes
-from streams.correlate import Correlator
+from streams.correlation import Correlation
 from streams.detect import Detector
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Core:
     def __init__(self, city: City, vocabulary: Vocabulary, causes: Causes | None = None) -> None:
         self.city = city
         self._detector = Detector(city, vocabulary)
-        self._correlator = Correlator(city, causes or load_causes(), vocabulary)
+        self._correlation = Correlation(city, causes or load_causes(), vocabulary)
         self._desk = Desk()
         gc.collect()
         gc.freeze()  # the city model stays: looking at it again and again paused us in large cities
@@ -60,9 +60,9 @@ class Core:
         for found in self._detector.step(record):
             if isinstance(found, AlarmChange):
                 outputs.alarms.append(found)
-                self._correlator.take(found)
+                self._correlation.take(found)
                 continue
-            for revision in self._correlator.look(found):
+            for revision in self._correlation.look(found):
                 outputs.incidents.append(revision)
                 outputs.notifications += self._desk.take(revision)
             outputs.notifications += self._desk.look(found)
@@ -73,7 +73,7 @@ class Core:
         return {
             "version": STATE_VERSION,
             "detect": self._detector.snapshot(),
-            "correlate": self._correlator.snapshot(),
+            "correlate": self._correlation.snapshot(),
             "desk": self._desk.snapshot(),
         }
 
@@ -82,5 +82,5 @@ class Core:
         if state.get("version") != STATE_VERSION:
             raise ValueError(f"snapshot has version {state.get('version')!r}, expected {STATE_VERSION}")
         self._detector.restore(state["detect"])
-        self._correlator.restore(state["correlate"])
+        self._correlation.restore(state["correlate"])
         self._desk.restore(state["desk"])

@@ -25,11 +25,12 @@ from runner.foresight import reliability
 from runner.store import Progress, Store
 from schemas.cityfile import load_city
 from schemas.errors import CrosscurrentError
-from schemas.incidents import Incident, IncidentRevision
+from schemas.incidents import IncidentRevision
 from schemas.readings import Tick
 from schemas.times import rfc3339
 from schemas.vocabulary import load_vocabulary
 from streams.causes import load_causes
+from streams.tell import plain
 
 BATCH = 1_000
 FAULTS_MAX = 100
@@ -156,10 +157,7 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 
 def _without_history(revision: str) -> str:
     """The incident in a revision: what stands, not how it came to stand."""
-    found = IncidentRevision.model_validate_json(revision)
-    return Incident.model_construct(
-        **{name: getattr(found, name) for name in Incident.model_fields}
-    ).model_dump_json()
+    return plain(IncidentRevision.model_validate_json(revision)).model_dump_json()
 
 
 def why_nothing(recording: Path, intake: Intake, faults: Faults) -> str:

@@ -103,6 +103,8 @@ class Link(_Part):
     relation: Relation
     name: str | None = None
     properties: Properties = {}
+    border: Annotated[bool, Field(strict=True)] = False
+    """Whether two correlation domains meet here (``schemas.borders``)."""
 
 
 class Limits(_Part):

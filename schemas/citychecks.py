@@ -10,6 +10,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Generic, TypeGuard, TypeVar
 
+from schemas import borders
 from schemas.city import ACYCLIC, LEVELS, Asset, Link, Relation, Sensor
 from schemas.errors import Fault
 from schemas.units import converter
@@ -63,7 +64,8 @@ def check(parts: Parts, vocabulary: Vocabulary, document: Document) -> Iterator[
 
 
 def notes(parts: Parts, vocabulary: Vocabulary, document: Document) -> Iterator[Fault]:
-    """Words that no vocabulary knows, each once, where it stands first."""
+    """Borders that separate nothing, and words that no vocabulary knows, each once where it stands first."""
+    yield from _idle_borders(parts, document)
     kinds: dict[str, Path] = {}
     for index, asset in parts.assets.read.items():
         kinds.setdefault(asset.kind, ("assets", index, "kind"))
@@ -146,9 +148,31 @@ def _cycles(links: dict[int, Link], document: Document) -> Iterator[Fault]:
             yield document.fault(("links", index), _round(relation, way))
 
 
+def _idle_borders(parts: Parts, document: Document) -> Iterator[Fault]:
+    """Links marked as borders whose ends hang together all the same."""
+    links = parts.links.read
+    if not any(link.border for link in links.values()):
+        return
+    left = borders.Parts((asset.id for asset in parts.assets.read.values()), links.values())
+    for index, link in links.items():
+        if not link.border:
+            continue
+        if not borders.joins(link):
+            why = f"{link.relation} joins no domains"
+        elif way := left.way(link.source, link.target):
+            why = f"its ends hang together by {_shown(way)}"
+        else:
+            continue
+        text = f"link {link.source!r} to {link.target!r}: this border separates nothing: {why}"
+        yield document.fault(("links", index, "border"), text)
+
+
 def _round(relation: Relation, way: list[str]) -> str:
-    shown = way if len(way) <= 8 else [*way[:4], "...", *way[-3:]]
-    return f"{relation} can't go in a circle, and this link closes one: {' -> '.join(shown)}"
+    return f"{relation} can't go in a circle, and this link closes one: {_shown(way)}"
+
+
+def _shown(way: list[str]) -> str:
+    return " -> ".join(way if len(way) <= 8 else [*way[:4], "...", *way[-3:]])
 
 
 def _closing(nexts: dict[str, dict[str, int]]) -> Iterator[tuple[int, list[str]]]:

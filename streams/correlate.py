@@ -18,7 +18,7 @@ from schemas.times import HOUR, MINUTE, SECOND
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 from streams.consequences import expected
-from streams.episodes import episodes
+from streams.episodes import alarm_key, episodes
 from streams.explain import Explainer, Explanation
 from streams.network import Network, Node
 from streams.tell import Live, Teller
@@ -80,6 +80,21 @@ class Correlator:
         self._forget(now)
         self._next_look = self._when_next()
         return revisions
+
+    @property
+    def next_look(self) -> int | None:
+        """When time alone will change something; None where it won't."""
+        return self._next_look
+
+    def excused(self) -> frozenset[str]:
+        """Alarms that everyday life or planned work explains, as of the last look, by ``alarm_key``."""
+        return frozenset(
+            alarm_key(self._causes, alarm.asset, alarm.condition, alarm.raised)
+            for explanation in self._aside
+            if explanation.root.node.condition in self._causes.everyday
+            for episode in explanation.episodes
+            for alarm in episode.alarms
+        )
 
     def _blind(self) -> set[str]:
         """Sensors that say nothing now."""

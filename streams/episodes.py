@@ -49,5 +49,10 @@ def episodes(alarms: Iterable[Alarm], causes: Causes) -> list[Episode]:
     )
 
 
+def alarm_key(causes: Causes, asset: str, condition: str, since: int) -> str:
+    """What two domains know an alarm by."""
+    return f"{asset} {causes.base(condition)} {since}"
+
+
 def _follows(episode: Episode, alarm: Alarm) -> bool:
     return episode.until is None or alarm.raised <= episode.until + SAME_EPISODE

@@ -43,12 +43,21 @@ class Teller:
             foretold = consequences.judged(live.foretold, stretches, watched, now, closed=closed)
             self.live[id_] = live._replace(foretold=foretold)
 
-    def tell(self, standing: Standing, now: int, of: Iterable[str]) -> list[IncidentRevision]:
+    def tell(
+        self,
+        standing: Standing,
+        now: int,
+        of: Iterable[str],
+        judged: Mapping[str, list[Foretold]] | None = None,
+    ) -> list[IncidentRevision]:
         """Tell what is different from what was told; ids that are gone first.
 
         ``of``: the ids that were looked at again, beside those that stand; others stay as they are.
+        ``judged``: predictions of what stands, where others make and judge them. Then whatever differs is
+        told: what was told last is what stands, in whatever order it came.
         """
         looked_at = list(of)
+        told_before = [self.live[id_].alarms for id_ in looked_at if id_ in self.live]
         gone = {id_: self.live[id_] for id_ in looked_at if id_ in self.live and id_ not in standing}
         heirs = {id_: _heir(live.alarms, standing) for id_, live in gone.items()}
         revisions = []
@@ -74,15 +83,19 @@ class Teller:
             known = self.live.get(id_)
             change: IncidentMove | None
             if known is None:
-                beside = [self.live[other] for other in (*looked_at, *standing) if other in self.live]
-                change = _entrance(alarms, replaces, beside)
+                change = _entrance(alarms, replaces, told_before)
             else:
                 change = _change(known, incident, alarms, replaces)
+                if change is None and judged is not None and _differs(known, incident, judged[id_]):
+                    change = "retimed"
             if change is None:
                 continue
             number = known.revision.revision + 1 if known else 1
-            before = known.foretold if known else []
-            foretold = consequences.foretell(before, *(gone[old].foretold for old in replaces))
+            if judged is None:
+                made_before = known.foretold if known else []
+                foretold = consequences.foretell(made_before, *(gone[old].foretold for old in replaces))
+            else:
+                foretold = judged[id_]
             revision = IncidentRevision(
                 **dict(incident),
                 revision=number,
@@ -91,17 +104,26 @@ class Teller:
                 replaces=replaces,
                 foretold=foretold,
             )
-            made = consequences.predictions(revision)
+            made = consequences.predictions(revision) if judged is None else []
             self.live[id_] = Live(revision, alarms, consequences.foretell(foretold, made))
             revisions.append(revision)
         return revisions
 
 
-def _entrance(alarms: frozenset[str], replaces: list[str], beside: list[Live]) -> IncidentMove:
+def _differs(known: Live, incident: Incident, foretold: list[Foretold]) -> bool:
+    return plain(known.revision) != incident or known.revision.foretold != foretold
+
+
+def plain(incident: Incident) -> Incident:
+    """The incident in a revision: what stands, not how it came to stand."""
+    return Incident.model_construct(**{name: getattr(incident, name) for name in Incident.model_fields})
+
+
+def _entrance(alarms: frozenset[str], replaces: list[str], before: list[frozenset[str]]) -> IncidentMove:
     """Why an incident of this id was not there before."""
     if replaces:
         return "merged" if len(replaces) > 1 else "retimed"
-    return "split" if any(live.alarms & alarms for live in beside) else "opened"
+    return "split" if any(alarms & told for told in before) else "opened"
 
 
 def _change(

@@ -48,12 +48,25 @@ def story(city: City, causes: Causes, explanation: Explanation) -> list[str]:
         f"{listed([_what(city, causes, node) for node in quiet])}, and healthy sensors show none of it."
         for other, quiet in explanation.witnesses
     ]
-    owed = {charge.effect.node.asset for charge in explanation.charges} - {root.asset}
-    if owed:
-        alarms = f"these {len(owed)} assets" if len(owed) > 1 else _title(city, next(iter(owed)))
-        told.append(
-            f"Without {causes.noun(root.condition)} {_title(city, root.asset)}, {alarms} would be well."
-        )
+    return [*told, *owed(city, causes, root, {charge.effect.node.asset for charge in explanation.charges})]
+
+
+def owed(city: City, causes: Causes, root: Node, effects: Iterable[str]) -> list[str]:
+    """What would be well without the root: one sentence, or none where it did nothing to others."""
+    others = set(effects) - {root.asset}
+    if not others:
+        return []
+    alarms = f"these {len(others)} assets" if len(others) > 1 else _title(city, next(iter(others)))
+    return [f"Without {_what(city, causes, root)}, {alarms} would be well."]
+
+
+def across(city: City, causes: Causes, shared: Sequence[str], others: Sequence[Node]) -> list[str]:
+    """Why several domains' incidents are one: what they share, and roots that one of them named alone."""
+    titles = listed([_title(city, asset) for asset in shared])
+    told = [f"It crosses a border between correlation domains: both sides tell of {titles}."]
+    if others:
+        roots = listed([_what(city, causes, node) for node in others])
+        told.append(f"From one side alone it looked like {roots}; the other side explains that too.")
     return told
 
 

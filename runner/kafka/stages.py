@@ -22,7 +22,7 @@ from schemas.topics import ALARMS, DEAD_LETTERS, INCIDENTS, NOTIFICATIONS, READI
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 from streams.clock import ToldClock
-from streams.correlate import Correlator
+from streams.correlation import Correlation
 from streams.detect import Detector
 from streams.merge import Merge
 from streams.sites import part_of
@@ -151,7 +151,7 @@ class CorrelatePart:
         self._merge = Merge(layout.assets)
         self._taken = dict.fromkeys(layout.assets, (-1, -1))
         """Offset and number of the newest output of each part: those up to it are repetitions."""
-        self._correlator = Correlator(city, causes, vocabulary)
+        self._correlation = Correlation(city, causes, vocabulary)
         self._desk = Desk()
 
     def step(self, record: Record) -> Iterator[Output]:
@@ -165,8 +165,8 @@ class CorrelatePart:
             return
         for changes, now in self._merge.rounds():
             for change in changes:
-                self._correlator.take(change)
-            for revision in self._correlator.look(now):
+                self._correlation.take(change)
+            for revision in self._correlation.look(now):
                 yield Output(INCIDENTS, revision.id, "incident-revision", revision.model_dump_json().encode())
                 yield from self._notify(self._desk.take(revision))
             yield from self._notify(self._desk.look(now))
@@ -195,7 +195,7 @@ class CorrelatePart:
             "version": STATE_VERSION,
             "taken": {str(part): place for part, place in self._taken.items()},
             "merge": self._merge.snapshot(),
-            "correlate": self._correlator.snapshot(),
+            "correlate": self._correlation.snapshot(),
             "desk": self._desk.snapshot(),
         }
 
@@ -207,7 +207,7 @@ class CorrelatePart:
             raise ValueError("it is of a city model with sites on other partitions")
         self._taken = taken
         self._merge.restore(state["merge"])
-        self._correlator.restore(state["correlate"])
+        self._correlation.restore(state["correlate"])
         self._desk.restore(state["desk"])
 
 
