@@ -8,6 +8,7 @@
     stages      detect and correlate, cut into the parts that partitions carry (pure)
     plan        which part is where on a Kafka
     carrier     what every shell shares: parts, states, outputs
+    faustworker the shell on Faust (default)
     worker      the shell on plain confluent-kafka
     watchdog    ends a process that makes no progress
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from runner.kafka.faustworker import FaustWorker
     from runner.kafka.settings import KafkaSettings
     from runner.kafka.worker import Worker
     from schemas.city import City
@@ -31,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kafka", metavar="ADDRESS", help="kafka://[USER@]HOST[:PORT][,...] or kafkas://...")
     parser.add_argument(
         "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
+    )
+    parser.add_argument(
+        "--shell",
+        metavar="SHELL",
+        choices=("faust", "kafka"),
+        default="faust",
+        help="what carries the work: faust (default), or kafka, the plain client",
     )
 
 
@@ -79,7 +87,9 @@ def _guarded(
         leave()
 
 
-def _workers(args: argparse.Namespace, settings: "KafkaSettings", city: "City") -> "list[Worker]":
+def _workers(
+    args: argparse.Namespace, settings: "KafkaSettings", city: "City"
+) -> "list[Worker | FaustWorker]":
     """The workers that were asked for."""
     from runner.extras import needs
     from schemas.vocabulary import load_vocabulary
@@ -87,9 +97,21 @@ def _workers(args: argparse.Namespace, settings: "KafkaSettings", city: "City") 
 
     with needs("kafka"):
         from runner.kafka.plan import Plan
-        from runner.kafka.worker import Worker
+
+        shell = _shell(args.shell)
 
     causes = load_causes(args.causes) if args.causes else load_causes()
     plan = Plan(city, load_vocabulary(beside=args.city), causes, settings)
     names = ("detect", "correlate") if args.stage == "all" else (args.stage,)
-    return [Worker(settings, city.city, plan.stage(name)) for name in names]
+    return [shell(settings, city.city, plan.stage(name)) for name in names]
+
+
+def _shell(name: str) -> "type[Worker | FaustWorker]":
+    """The class that carries the work; the other one's library is not imported."""
+    if name == "faust":
+        from runner.kafka.faustworker import FaustWorker
+
+        return FaustWorker
+    from runner.kafka.worker import Worker
+
+    return Worker

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from tests.runner.kafkahelp import OnKafka, admitted, end, publish, readings, recorded, wait_until
 from tests.runner.test_stream import embedded, settled
 from tests.servers import Kafka, Mosquitto, free_ports
@@ -41,7 +43,10 @@ class Supervised:
             self.process = self._start()
 
 
-def test_kills_of_every_part_change_nothing(mosquitto: Mosquitto, prefix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", ["faust", "kafka"])
+def test_kills_of_every_part_change_nothing(
+    mosquitto: Mosquitto, prefix: str, tmp_path: Path, shell: str
+) -> None:
     """Collector, each worker, two workers at once, Kafka: in the end all is as if nothing had happened."""
     chance = random.Random(SEED)
     messages = recorded("storm-day", None if ROUNDS > 1 else 33_000)[0 if ROUNDS > 1 else 15_000 :]
@@ -51,10 +56,14 @@ def test_kills_of_every_part_change_nothing(mosquitto: Mosquitto, prefix: str, t
         on_kafka = OnKafka(kafka, prefix)
         collector = Supervised(on_kafka, stack, "collect", "--broker", mosquitto.address)
         one, other = (
-            Supervised(on_kafka, stack, "stream", "detect", CROSSCURRENT_KAFKA_MEMBER=member)
+            Supervised(
+                on_kafka, stack, "stream", "detect", "--shell", shell, CROSSCURRENT_KAFKA_MEMBER=member
+            )
             for member in "ab"
         )
-        correlate = Supervised(on_kafka, stack, "stream", "correlate", CROSSCURRENT_KAFKA_MEMBER="c")
+        correlate = Supervised(
+            on_kafka, stack, "stream", "correlate", "--shell", shell, CROSSCURRENT_KAFKA_MEMBER="c"
+        )
         everybody = [collector, one, other, correlate]
 
         def kafka_itself() -> None:

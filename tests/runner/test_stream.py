@@ -71,14 +71,15 @@ def settled(on_kafka: OnKafka, folder: Path, expected: Results) -> None:
         assert seen[-1] == expected
 
 
+@pytest.mark.parametrize("shell", ["faust", "kafka"])
 def test_workers_say_what_the_embedded_replay_says(
-    on_kafka: OnKafka, mosquitto: Mosquitto, tmp_path: Path
+    on_kafka: OnKafka, mosquitto: Mosquitto, tmp_path: Path, shell: str
 ) -> None:
     """Through the worst hours of the storm: alarms, incidents, every revision, every word to people."""
     messages = recorded("storm-day", 24_000)[16_000:]
     expected = embedded(messages, tmp_path)
     with (
-        on_kafka.verb("stream", "all") as workers,
+        on_kafka.verb("stream", "all", "--shell", shell) as workers,
         on_kafka.verb("collect", "--broker", mosquitto.address) as collector,
     ):
         publish(mosquitto, messages)

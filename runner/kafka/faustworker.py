@@ -1,0 +1,161 @@
+"""A worker on Faust: the same ``Carrier``, with Faust for the group, the fetching and the flow.
+
+In:  records of the stage's topic, committed ones only.
+Out: what ``Carrier`` makes of them.
+Promises: as those of ``worker``. Of Faust we use partitions, groups and agents; no tables, windows, Records,
+producers or exactly_once. Two of its inner names are leaned on, so it is pinned: the consumer's
+``perform_seek``, the one place where a state can be loaded before the first record comes, and the isolation
+level of the client below it.
+"""
+
+import asyncio
+import ssl
+import threading
+from typing import Any
+
+import aiokafka
+import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from runner.kafka.carrier import Carrier
+from runner.kafka.settings import KafkaSettings
+from runner.kafka.stages import Record, Stage
+from runner.kafka.watchdog import Watchdog
+
+LOOK_SECONDS = 0.1
+
+
+class _CommittedOnly(driver.AIOKafkaConsumerThread):
+    """Fetches what is committed; Faust itself would ask for it only together with its exactly_once."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 - see the module's promises
+        return consumer
+
+
+def _transport(app: faust.App, topic: str, carrier: Carrier) -> driver.Transport:
+    """A transport whose consumer begins where the states of its partitions end."""
+
+    class SeekToState(driver.Consumer):
+        """May seek twice for one assignment: what is begun already only says where it is."""
+
+        def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+            return _CommittedOnly(self, loop=self.loop, beacon=self.beacon)
+
+        async def perform_seek(self) -> None:
+            await super().perform_seek()
+            mine = {tp.partition: tp for tp in self.assignment() if tp.topic == topic}
+            carrier.end(carrier.positions.keys() - mine.keys())
+            carrier.begin(mine)
+            ends = await self.highwaters(*mine.values())
+            for number, tp in mine.items():
+                carrier.refuse_shrunk(number, ends[tp])
+            where: dict[TP, int] = {mine[number]: offset for number, offset in carrier.positions.items()}
+            await self.seek_wait(where)
+            for tp, offset in where.items():
+                self._read_offset[tp] = self._committed_offset[tp] = offset or None
+
+    class Transport(driver.Transport):
+        """Faust's own, with our consumer."""
+
+        Consumer = SeekToState
+
+    return Transport(app.conf.broker_consumer, app)
+
+
+class FaustWorker:
+    """One member of a stage's group. ``run`` it once, in any thread."""
+
+    def __init__(self, settings: KafkaSettings, city: str, stage: Stage) -> None:
+        self._settings, self._city, self._stage = settings, city, stage
+        self._topic = settings.name(stage.source)
+        self._carrier = Carrier(settings, city, stage)
+        self._watchdog = Watchdog(f"{stage.name} worker", settings.stuck_seconds)
+        self._failure: BaseException | None = None
+
+    def run(self, stopping: threading.Event) -> None:
+        """Work until told to stop. Raises KafkaFailed where it can't go on."""
+        asyncio.run(self._run(stopping))
+
+    async def _run(self, stopping: threading.Event) -> None:
+        app = self._app()
+        app.agent(app.topic(self._topic, value_type=bytes, value_serializer="raw"))(self._work)
+        with self._watchdog:
+            await app.start()
+            try:
+                await self._look_after(app, stopping)
+                self._carrier.save()
+            finally:
+                await app.stop()
+
+    def _app(self) -> faust.App:
+        settings = self._settings
+        more: dict[str, Any] = {}
+        if settings.member is not None:
+            more["consumer_group_instance_id"] = f"{settings.member}-{self._stage.name}"
+        app = faust.App(
+            f"{settings.prefix}crosscurrent-faust-{self._stage.name}-{self._city}",
+            broker=[f"kafka://{place}" for place in settings.bootstrap.split(",")],
+            broker_credentials=_credentials(settings),
+            broker_session_timeout=settings.session_seconds,
+            broker_heartbeat_interval=settings.session_seconds / 3,
+            consumer_auto_offset_reset="earliest",
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            stream_wait_empty=False,
+            stream_buffer_maxsize=64,
+            web_enabled=False,
+            **more,
+        )
+        app.transport = _transport(app, self._topic, self._carrier)
+        return app
+
+    async def _work(self, stream: Any) -> None:
+        """Faust would skip a record that failed: so the first failure ends the worker."""
+        try:
+            async for event in stream.events():
+                message = event.message
+                headers = dict(message.headers or ())
+                said = {name: value.decode(errors="replace") for name, value in headers.items()}
+                key = (message.key or b"").decode(errors="replace")
+                at = round(message.timestamp * 1000)
+                self._carrier.take(
+                    message.partition, Record(message.offset, at, key, message.value or b"", said)
+                )
+        except Exception as error:  # noqa: BLE001 - raised again by _look_after
+            self._failure = error
+            await asyncio.Event().wait()
+
+    async def _look_after(self, app: faust.App, stopping: threading.Event) -> None:
+        steps = ends = -1
+        while not stopping.is_set():
+            await asyncio.sleep(LOOK_SECONDS)
+            if self._failure is not None:
+                raise self._failure
+            self._carrier.look_after()
+            if self._carrier.due:
+                self._carrier.save()
+            end = sum(app.consumer.highwater(tp) or 0 for tp in app.consumer.assignment())
+            if self._carrier.steps > steps or end == ends:  # work was done, or none has come
+                self._watchdog.beat()
+                steps, ends = self._carrier.steps, end
+
+
+def _credentials(settings: KafkaSettings) -> Any:
+    """What Faust wants to know of TLS and SASL; None where there is neither."""
+    kafka = settings.kafka_python()
+    context = None
+    if settings.tls:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        if settings.cert_file is not None:
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    if settings.username is not None:
+        return faust.SASLCredentials(
+            mechanism=kafka["sasl_mechanism"],
+            username=kafka["sasl_plain_username"],
+            password=kafka["sasl_plain_password"],
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)
