@@ -36,6 +36,14 @@ APART_H = 6
 """Hours between two causes of one day."""
 
 
+BAD_NETWORK_FAULTS: dict[str, Any] = {
+    "late": {"share": 0.02, "up_to": "20m"},
+    "duplicated": {"share": 0.01},
+    "out_of_order": {"share": 0.05},
+    "lost": {"share": 0.01},
+}  # fmt: skip - one row a fault
+
+
 def draw(town: Town, name: str, seed: int, *, quiet: bool | None = None) -> Scenario:
     """A day of the town; ``quiet`` decides what chance else would."""
     throw = dice(seed, "draw", town.name, name)
@@ -126,10 +134,4 @@ def _sensor_fault(town: Town, throw: np.random.Generator) -> Injection:
 def _network(throw: np.random.Generator) -> StreamFaults:
     if throw.random() >= BAD_NETWORK:
         return StreamFaults()
-    faults: dict[str, Any] = {
-        "late": {"share": 0.02, "up_to": "20m"},
-        "duplicated": {"share": 0.01},
-        "out_of_order": {"share": 0.05},
-        "lost": {"share": 0.01},
-    }  # fmt: skip - one row a fault
-    return StreamFaults.model_validate(faults)
+    return StreamFaults.model_validate(BAD_NETWORK_FAULTS)

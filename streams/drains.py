@@ -83,6 +83,18 @@ def reaches(city: City, kind: str) -> dict[str, Reach]:
     return dict(sorted(found.items(), key=lambda item: (depth[item[0]], item[0])))
 
 
+def among(found: Sequence[Reach]) -> list[Reach]:
+    """The manholes of one watcher, which know no others: a model with wrong links joins what isn't joined."""
+    own = {reach.asset for reach in found}
+    return [
+        reach._replace(
+            above=tuple(name for name in reach.above if name in own),
+            below=reach.below if reach.below in own else None,
+        )
+        for reach in found
+    ]
+
+
 def upstream(city: City, asset: str) -> list[str]:
     """Everything whose water comes by an asset, nearest first."""
     return _walk(city, asset, up=True, until=())[1]
@@ -618,7 +630,7 @@ def drain_watchers(city: City) -> list[DrainWatch]:
             name for reach in found for name in (*reach.enters, *reach.holds, *upstream(city, reach.asset))
         }
         others = [sensor for sensor in city.sensors if _stands_beside(city, sensor, near)]
-        watched.append(DrainWatch(city, found, others, [gauges[name] for name in rained]))
+        watched.append(DrainWatch(city, among(found), others, [gauges[name] for name in rained]))
     return watched
 
 

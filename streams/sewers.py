@@ -29,6 +29,7 @@ from streams.drains import (
     Row,
     Wanted,
     after_rain,
+    among,
     downstream,
     is_heavy,
     medians,
@@ -221,10 +222,14 @@ class SewerWatch:
 
     def _upstream(self, reach: Reach) -> list[int]:
         """Places of all manholes upstream."""
-        found: list[int] = []
-        for name in reach.above:
-            found += [self._place[name], *self._upstream(self._reaches[self._place[name]])]
-        return found
+        found: dict[int, None] = {}
+        waiting = list(reversed(reach.above))
+        while waiting:
+            place = self._place[waiting.pop()]
+            if place not in found:  # a model with wrong links may run in circles
+                found[place] = None
+                waiting += reversed(self._reaches[place].above)
+        return list(found)
 
     def begin(self) -> _State:
         """Nothing is known yet."""
@@ -640,7 +645,7 @@ def sewer_watchers(city: City) -> list[SewerWatch]:
     watched = []
     for end, found in sewers.items():
         peers = [others[-1].sensor for other, others in sewers.items() if other != end and not above[other]]
-        watched.append(SewerWatch(city, found, peers[:PEERS_MAX], gauges, (end, *above[end])))
+        watched.append(SewerWatch(city, among(found), peers[:PEERS_MAX], gauges, (end, *above[end])))
     return watched if gauges else []
 
 

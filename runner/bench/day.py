@@ -7,9 +7,11 @@ Out: a ``DayReport``; in the results folder what the replay wrote, and ``bench.j
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from runner.bench.arrivals import arrivals
 from runner.bench.baselines import BASELINES
 from runner.bench.figures import DayResult, judge_day
+from runner.bench.spoil import Spoil, spoilt_city, spoilt_recording
 from runner.extras import needs
 from runner.labels import BadInput, Labels, load_labels
 from runner.outputs import Outputs, load_outputs
@@ -35,6 +38,9 @@ LABELS = ".labels.json"
 CITY = "city.yaml"
 KEPT = "bench.json"
 NOTHING = Outputs(alarms=[], incidents=[], revisions=[])
+
+
+AS_IT_IS = Spoil()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,10 @@ class Task:
     entrants: tuple[Entrant, ...] = ()
     causes: Path | None = None
     """Rules in the place of ours."""
+    spoil: Spoil = AS_IT_IS
+    """What is made worse before anybody sees it."""
+    seed: int = 0
+    """Of what is spoilt, beside the day's own name."""
 
     @property
     def title(self) -> str:
@@ -141,14 +151,16 @@ def _ours(task: Task, labels: Labels) -> dict[str, DayResult]:
     own_words = city.with_name(VOCABULARY)
     rules = [task.causes] if task.causes else []
     parts = [recording, city, task.folder / f"{task.name}{LABELS}", own_words, *rules]
-    key = f"{task.code} {digest(part for part in parts if part.exists())}"
+    key = f"{task.code} {digest(part for part in parts if part.exists())} {task.spoil.words} {task.seed}"
     kept = task.results / KEPT
     if (found := _kept(kept)) and found.key == key:
         return found.systems
     shutil.rmtree(task.results, ignore_errors=True)  # what an earlier run left half done
-    replay(recording, city, task.results, causes=task.causes)
+    with _as_seen(task, recording, city) as (recording, city):
+        replay(recording, city, task.results, causes=task.causes)
+        model = load_city(city)
     product = load_outputs(task.results)
-    causes, model = load_causes(task.causes or BUILT_IN), load_city(city)
+    causes = load_causes(task.causes or BUILT_IN)
     alarms = arrivals(product, causes.measuring | causes.signs.keys())
     # The grouping index is over all alarms, those that a baseline was not given included.
     simple = {
@@ -159,6 +171,25 @@ def _ours(task: Task, labels: Labels) -> dict[str, DayResult]:
     scratch.write_text(_Kept(key=key, systems=systems).model_dump_json(indent=1) + "\n", encoding="utf-8")
     scratch.replace(kept)
     return systems
+
+
+@contextmanager
+def _as_seen(task: Task, recording: Path, city: Path) -> Iterator[tuple[Path, Path]]:
+    """Recording and city model as everybody sees them: the day's own, or spoilt copies."""
+    with TemporaryDirectory(prefix="crosscurrent-spoilt-") as scratch:
+        if task.spoil.wrong_links:
+            spoilt = Path(scratch) / CITY
+            dice = f"{task.seed} {task.title}"
+            spoilt.write_text(spoilt_city(city, task.spoil.wrong_links, dice), encoding="utf-8")
+            if (words := city.with_name(VOCABULARY)).exists():
+                shutil.copy(words, scratch)
+            city = spoilt
+        if task.spoil.bad_network:
+            delivered = Path(scratch) / f"{task.name}.jsonl"
+            with delivered.open("wb") as file:
+                file.writelines(spoilt_recording(recording, task.seed))
+            recording = delivered
+        yield recording, city
 
 
 def _kept(path: Path) -> _Kept | None:

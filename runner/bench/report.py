@@ -17,9 +17,16 @@ Failed = Mapping[str, str]
 
 
 def report(
-    days: Sequence[DayReport], failed: Sequence[Failed], suite: str | None = None, seed: int | None = None
+    days: Sequence[DayReport],
+    failed: Sequence[Failed],
+    suite: str | None = None,
+    seed: int | None = None,
+    spoilt: str = "",
 ) -> dict[str, Any]:
-    """Pool the days: over all, by city, and by kind of cause; every system in each."""
+    """Pool the days: over all, by city, and by kind of cause; every system in each.
+
+    ``spoilt`` says what was made worse on purpose.
+    """
     names = list(days[0].systems) if days else []
     cities = list(dict.fromkeys(day.city for day in days))
     kinds = sorted({cause.kind for day in days for one in day.systems.values() for cause in one.causes})
@@ -27,6 +34,7 @@ def report(
         "name": "bench",
         "suite": suite,
         "seed": seed,
+        "spoilt": spoilt,
         "version": VERSION,
         "days": len(days),
         "systems": {name: pool([day.systems[name] for day in days]).model_dump() for name in names},

@@ -84,6 +84,8 @@ def tables(whole: Mapping[str, Any]) -> Iterator[Table]:
 def heading(whole: Mapping[str, Any]) -> str:
     """What was measured, in a line."""
     what = "given days" if whole["suite"] is None else f"suite {whole['suite']}, seed {whole['seed']}"
+    if whole["spoilt"]:
+        what += f", {whole['spoilt']}"
     if not whole["systems"]:
         return f"{what}: no day gave a result"
     figures = whole["systems"][PRODUCT]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runner.bench.day import Entrant, Task
+    from runner.bench.spoil import Spoil
 
 SUMMARY = "Replay and score many days, beside baselines and other teams' systems."
 
@@ -35,7 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="days to use: city.yaml, and NAME.jsonl (.gz, .zst) with NAME.labels.json",
     )
     parser.add_argument("--suite", metavar="NAME", help="make the days instead: quick, full or train")
-    parser.add_argument("--seed", metavar="N", type=int, default=1, help="seed of the suite (default: 1)")
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=1,
+        help="seed of the suite, and of what is spoilt (default: 1)",
+    )
     parser.add_argument(
         "--enter",
         metavar="NAME=DIR",
@@ -52,6 +59,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
     )
+    parser.add_argument(
+        "--wrong-links",
+        metavar="SHARE",
+        type=_share,
+        default=0.0,
+        help="spoil this share of the model's links: half are removed, half lead elsewhere (0.08 is 8%%)",
+    )
+    parser.add_argument(
+        "--bad-network",
+        action="store_true",
+        help="deliver every day's messages late, twice, out of order or not at all, a few in a hundred",
+    )
     parser.add_argument("--json", metavar="FILE", help="write all figures as JSON; '-' prints them instead")
 
 
@@ -67,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     with _folder(args.work) as work:
         tasks = _tasks(args, work, entrants)
         days, failed = _do(tasks, args.workers or len(os.sched_getaffinity(0)))
-    whole = report(days, failed, args.suite, None if args.suite is None else args.seed)
+    whole = report(days, failed, args.suite, None if args.suite is None else args.seed, _spoil(args).words)
     if args.json:
         text = json.dumps(whole, indent=1) + "\n"
         if args.json == "-":
@@ -88,6 +107,13 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is no number of workers; expected 1 or more")
     return number
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share; expected a number from 0 to 1")
+    return share
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -139,7 +165,20 @@ def _tasks(args: argparse.Namespace, work: Path, entrants: "tuple[Entrant, ...]"
         tasks = of_folders(args.folders, work, entrants)
     else:
         tasks = of_suite(args.suite, args.seed, work, entrants)
-    return [replace(task, causes=args.causes.resolve()) for task in tasks] if args.causes else tasks
+    causes, spoil = args.causes and args.causes.resolve(), _spoil(args)
+    if spoil.words:  # beside the results of the days as they are
+        beside = work / f"results, {spoil.words}"
+        tasks = [
+            replace(task, spoil=spoil, seed=args.seed, results=beside / task.city / task.name)
+            for task in tasks
+        ]
+    return [replace(task, causes=causes) for task in tasks]
+
+
+def _spoil(args: argparse.Namespace) -> "Spoil":
+    from runner.bench.spoil import Spoil
+
+    return Spoil(args.wrong_links, args.bad_network)
 
 
 def _do(tasks: "list[Task]", workers: int) -> tuple[list[Any], list[dict[str, str]]]:
