@@ -17,7 +17,6 @@ from schemas.city import City
 from streams.hydraulics import Mains, measure
 
 Row = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 Span = tuple[int, int]
 """Blocks: the first, and the first one after."""
 
@@ -103,10 +102,15 @@ class Record:
         settled = known.copy()
         for ago in range(1, SETTLES + 1):
             settled[ago:] &= around[:-ago]
-        self._sums = {
-            kind: (_running(np.where(ok, demand, 0.0)), _running(ok))
-            for kind, ok in (("known", known), ("fair", known & fair), ("base", settled & fair))
-        }
+        kinds = np.stack([known, known & fair, settled & fair], axis=1)
+        columns = np.concatenate([np.where(kinds, demand[:, None], 0.0), kinds], axis=1)
+        sums = np.zeros((self.now + 1, columns[0].size))
+        np.cumsum(columns.reshape(self.now, -1), axis=0, out=sums[1:])
+        self._sums: list[list[float]] = sums.tolist()
+        """By block: sums over those before it, of demand by kind and zone, then of blocks of each kind. Plain
+        numbers, as they are asked for one by one.
+        """
+        self._first = {kind: number * len(zones) for number, kind in enumerate(("known", "fair", "base"))}
 
     def mean(self, zone: int, span: Span, kind: str = "known") -> float:
         """Mean demand over blocks; NaN where one in three is not of this kind, or there are none.
@@ -116,11 +120,12 @@ class Record:
         since, until = span
         if not 0 <= since < until:
             return math.nan
-        sums, counts = self._sums[kind]
-        known = counts[until][zone] - counts[since][zone]
+        column, count = self._first[kind] + zone, self._first[kind] + zone + 3 * len(self._noise)
+        before, after = self._sums[since], self._sums[until]
+        known = after[count] - before[count]
         if known * 3 <= (until - since) * 2:
             return math.nan
-        return (sums[until][zone] - sums[since][zone]) / known
+        return (after[column] - before[column]) / known
 
     def noise(self, zone: int, span: Span) -> float:
         """Of the mean demand over some blocks, in L/s: only the levels at both ends of the span count."""
@@ -152,19 +157,11 @@ class Record:
     def slope(self, zone: int, span: Span) -> float:
         """Change a block over some blocks."""
         values = self.demand[slice(*span), zone]
-        known = np.flatnonzero(np.isfinite(values))
+        known = np.isfinite(values).nonzero()[0]
         if len(known) < 3:
             return 0.0
-        away = known - known.mean()
+        away = known - known.sum() / len(known)
         return float(away @ values[known] / (away @ away))
-
-
-def _running(values: Row | Flags) -> list[list[float]]:
-    """Sums of all rows before each, as plain numbers: they are asked for one by one."""
-    sums = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=sums[1:])
-    found: list[list[float]] = sums.tolist()
-    return found
 
 
 def middle(weighed: list[tuple[float, float]]) -> float | None:

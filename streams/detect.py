@@ -14,15 +14,15 @@ from typing import Any
 
 from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, content_id
 from schemas.city import City
-from schemas.readings import Event, Frame, Quality, Tick
+from schemas.readings import Event, Frame, Tick
 from schemas.times import MINUTE
 from schemas.vocabulary import Vocabulary
 from streams.clock import StreamClock
 from streams.events import EventWatch
 from streams.groups import Groups, Places, Told
 from streams.silence import Silence, SilenceWatch
-from streams.track import Change, Track, changes
-from streams.watch import prepare
+from streams.track import Change, Track, compare
+from streams.watch import BAD, prepare
 from streams.watchers import watchers
 
 LATENESS = 30 * MINUTE
@@ -118,16 +118,17 @@ class Detector:
         if at < now - self._lateness:
             self.counts["late"] += 1
             return ()
-        if quality != Quality.BAD:
+        if quality != BAD:
             self._groups.hear(track.spec.sensor, at, value)
         if at > track.last_at:
             marks = track.append(at, value, quality)
-            track.forget(now - self._lateness)
+            if len(track.kept) >= track.trim_at:  # at most twice what must be kept
+                track.forget(now - self._lateness)
             if self._silence.silent:
                 self._silence.hear(track.spec.sensor, at)
             else:
                 self._silence.heard[track.spec.sensor] = at
-            return changes(marks)
+            return compare((), marks) if marks else ()
         found = track.insert(at, value, quality)
         if found is None:
             self.counts["duplicates"] += 1

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from schemas.city import City, Relation, Sensor
 from schemas.times import HOUR, MINUTE
 from streams.groups import Past, Places, Sign
+from streams.rows import median
 
 ONWARD = frozenset({"manhole", "storm_manhole", "sewer", "inlet", "wet_well", "outfall"})
 """Kinds of assets that water passes on its way down; cellars, underpasses and overflows lie beside it."""
@@ -449,7 +450,7 @@ class DrainWatch:
         best: tuple[float, str, Places] | None = None
         for number, trunk in enumerate(self._trunks):
             others = np.concatenate([np.zeros(0), *(one for i, one in enumerate(scaled) if i != number)])
-            usual = float(np.median(others)) if others.size > 1 else None
+            usual = median(others) if others.size > 1 else None
             found = trunk.blocked(depths[trunk.columns], before[trunk.columns], usual)
             if found and (best is None or found[0] > best[0]):
                 best = found

@@ -66,8 +66,11 @@ class Table:
         if 0 < self.count <= minute - self.first:
             self._make_room(minute)
 
-    def put(self, column: int, at: int, value: float) -> bool:
-        """Take a reading; False where a newer one of its minute is there."""
+    def put(self, sensor: str, at: int, value: float) -> int:
+        """Take a reading; its minute, or -1 where nobody looks at the sensor, or a newer one is there."""
+        column = self.column.get(sensor)
+        if column is None:
+            return -1
         minute, within = divmod(at, MINUTE)
         row = minute - self.first
         if not 0 <= row < self.count:
@@ -76,10 +79,10 @@ class Table:
         cell = row * self._width + column
         newest = self._newest[cell]
         if within < newest and (within + 1 < newest or value >= self._values[cell]):
-            return False  # of two for one time, the same one always
+            return -1  # of two for one time, the same one always
         self._newest[cell] = within + 1
         self._values[cell] = value
-        return True
+        return minute
 
     def _make_room(self, minute: int) -> None:
         """Let go of what nobody looks at any more, and add rows up to this minute and some beyond."""
@@ -192,10 +195,7 @@ class Groups:
 
     def hear(self, sensor: str, at: int, value: float) -> None:
         """Take a reading that detection has accepted."""
-        column = self._table.column.get(sensor)
-        if column is None or not self._table.put(column, at, value):
-            return
-        if (minute := at // MINUTE) <= self._judged:
+        if 0 <= (minute := self._table.put(sensor, at, value)) <= self._judged:
             for group in self._groups_of[sensor]:
                 group.changed = minute if group.changed is None else min(group.changed, minute)
 

@@ -19,6 +19,7 @@ from schemas.city import City, Relation
 from schemas.times import HOUR
 from streams.drains import medians, onset_of
 from streams.groups import Past, Sign
+from streams.rows import median
 
 STRIDE = 2
 """Minutes from one look to the next."""
@@ -111,7 +112,7 @@ class LoadWatch:
 
 def _middle(values: Row, otherwise: float) -> float:
     known = values[np.isfinite(values)]
-    return float(np.median(known)) if known.size else otherwise
+    return median(known) if known.size else otherwise
 
 
 def load_watchers(city: City) -> Iterator[LoadWatch]:

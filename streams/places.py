@@ -16,6 +16,7 @@ from schemas.city import City, Relation
 from streams.balances import litres
 from streams.groups import Places
 from streams.hydraulics import Mains, Row, inlet, outlet
+from streams.rows import median
 
 PRESSURE_M, LEVEL_M, DRAIN_M = 0.15, 0.02, 0.008
 """Noise of one reading; assumed."""
@@ -177,7 +178,7 @@ def _change(before: Row, after: Row, noise: float) -> tuple[float, float]:
     before, after = before[np.isfinite(before)], after[np.isfinite(after)]
     if not len(before) or not len(after):
         return np.nan, noise
-    return float(np.median(after) - np.median(before)), 1.25 * noise * (
+    return median(after) - median(before), 1.25 * noise * (
         1 / len(before) + 1 / len(after)
     ) ** 0.5
 

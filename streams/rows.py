@@ -20,6 +20,18 @@ def median(values: Row | Indices | Sequence[float]) -> float:
     return float(ordered[half] + ordered[-half - 1]) / 2
 
 
+def percentile(values: Row, part: float) -> float:
+    """The value below which so large a part of the values lies, none of which is NaN; between two of them on
+    a straight line.
+    """
+    ordered = np.sort(values)
+    place = (len(values) - 1) * part
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(values) - 1)])
+    along = place - below
+    return low + (high - low) * along if along < 0.5 else high - (high - low) * (1 - along)
+
+
 def medians(rows: Row) -> Row:
     """The median of each column's values that are not NaN; NaN where there is none."""
     ordered, count = np.sort(rows, axis=0), (~np.isnan(rows)).sum(axis=0)  # NaN comes last

@@ -41,6 +41,7 @@ from streams.drains import (
     upstream,
 )
 from streams.groups import Past, Places, Sign
+from streams.rows import median, percentile
 
 BASE, SINCE = 20, 20
 """Minutes over which the usual depth is taken, and how many lie between them and now."""
@@ -289,7 +290,7 @@ class SewerWatch:
         if self._level is not None:
             levels = rows[-FLAT:, self._level]
             levels = levels[np.isfinite(levels)]
-            if len(levels) > FLAT / 2 and np.ptp(np.percentile(levels, (10, 90))) < FLAT_M:
+            if len(levels) > FLAT / 2 and percentile(levels, 0.9) - percentile(levels, 0.1) < FLAT_M:
                 since, last = now.blind
                 goes_on = last >= 0 and at - last <= STRIDE * MINUTE
                 now = now._replace(blind=(since if goes_on else at - FLAT * MINUTE, at))
@@ -330,7 +331,7 @@ class SewerWatch:
     def _course(self, now: _State) -> float:
         """How deep other sewers usually are at this hour."""
         known = [usual[1] for usual in now.usual[self._own :] if usual]
-        return float(np.median(known)) if known else 0.0
+        return median(known) if known else 0.0
 
     def _find(self, now: _State, moves: list[_Move | None], seen: "_Seen", past: Past, at: int) -> None:
         """Put manholes that have just left their usual range among the moves."""
@@ -440,7 +441,7 @@ class SewerWatch:
             for depth, usual, move in zip(recent, now.usual, moved, strict=True)
             if usual and usual[1] > 0 and not move and np.isfinite(depth)
         ]
-        return float(np.median(grown)) ** 2 if grown else 1.0
+        return median(grown) ** 2 if grown else 1.0
 
     def _is_clear(self, surge: _Surge) -> bool:
         """Whether the wet well tells it without a manhole beside."""
@@ -606,9 +607,9 @@ def _held_above(reach: Reach, move: _Move) -> tuple[str, ...]:
 
 def _without_spikes(values: Row, step: float) -> Row:
     """Values of which none leaps by more than a step from the one before it; those that do are unknown."""
-    with np.errstate(invalid="ignore"):
-        leaps = np.abs(np.diff(values, prepend=values[:1])) > step
-    return np.where(leaps, np.nan, values)
+    found = values.copy()
+    found[1:][np.abs(values[1:] - values[:-1]) > step] = np.nan
+    return found
 
 
 def _balance(level: Row, flow: Row, area_m2: float) -> float:
@@ -624,7 +625,7 @@ def _balance(level: Row, flow: Row, area_m2: float) -> float:
 
 def _middle(values: Row) -> float:
     """The median of what is known."""
-    return float(np.median(values[np.isfinite(values)]))
+    return median(values[np.isfinite(values)])
 
 
 def _ranked(names: Sequence[str]) -> Places:

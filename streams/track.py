@@ -9,12 +9,14 @@ and the fold runs again from there. Memory: the readings of one lateness a senso
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from streams.watch import Mark, Open, Spec, Watch, step
 
 TRIM_MIN = 64
+_tuple = tuple.__new__
+"""Makes a named tuple in a third of the time that its own constructor takes."""
 
 
 class Kept(NamedTuple):
@@ -42,36 +44,32 @@ class Change(NamedTuple):
 class Track:
     """The recent past of one sensor."""
 
-    __slots__ = ("_trim_at", "base", "kept", "last_at", "spec")
+    __slots__ = ("base", "kept", "last_at", "spec", "trim_at")
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.base = Watch()
         self.kept: list[Kept] = []
         self.last_at = -1
-        self._trim_at = TRIM_MIN
+        self.trim_at = TRIM_MIN
+        """How many readings may gather before ``forget`` should be asked."""
 
     def append(self, at: int, value: float, quality: int) -> tuple[Mark, ...]:
         """Take the newest reading; its marks are new."""
         kept = self.kept
         watch, marks = step(self.spec, kept[-1].watch if kept else self.base, at, value, quality)
-        kept.append(Kept(at, value, quality, watch, marks))
+        kept.append(_tuple(Kept, (at, value, quality, watch, marks)))
         self.last_at = at
         return marks
 
     def forget(self, before: int) -> None:
-        """Let go of readings older than ``before``: nothing so late is taken any more.
-
-        Now and then, when many have gathered: at most twice what must be kept is.
-        """
+        """Let go of readings older than ``before``: nothing so late is taken any more."""
         kept = self.kept
-        if len(kept) < self._trim_at:
-            return
         gone = bisect_left(kept, before, key=_at)
         if gone:
             self.base = kept[gone - 1].watch
             del kept[:gone]
-        self._trim_at = max(TRIM_MIN, 2 * len(kept))
+        self.trim_at = max(TRIM_MIN, 2 * len(kept))
 
     def insert(self, at: int, value: float, quality: int) -> list[Change] | None:
         """Put a late reading in its place; None when it repeats one that is there.
@@ -111,11 +109,6 @@ class Track:
 
 def _at(kept: Kept) -> int:
     return kept.at
-
-
-def changes(marks: tuple[Mark, ...]) -> Sequence[Change]:
-    """New marks, as changes."""
-    return compare((), marks) if marks else ()
 
 
 def compare(before: Iterable[Mark], after: Iterable[Mark]) -> list[Change]:

@@ -89,6 +89,9 @@ class Mark(NamedTuple):
 
 
 NO_MARKS: tuple[Mark, ...] = ()
+BAD = int(Quality.BAD)
+_tuple = tuple.__new__
+"""Makes a named tuple in a third of the time that its own constructor takes; for what is made by reading."""
 
 
 def prepare(sensor: Sensor, utility: str, vocabulary: Vocabulary) -> Spec:
@@ -127,7 +130,7 @@ def step(spec: Spec, watch: Watch, at: int, value: float, quality: int) -> tuple
 
     Returns the new watch, and the marks that this reading made.
     """
-    if quality == Quality.BAD:
+    if quality == BAD:
         return _step_bad(spec, watch, at)
     last_at, last, underway, run, run_since, pairs, equal = watch
     if value == last:
@@ -144,7 +147,7 @@ def step(spec: Spec, watch: Watch, at: int, value: float, quality: int) -> tuple
             equal //= 2
     quiet = spec.lowest_quiet <= value <= spec.highest_quiet and run < FROZEN_RUN_MIN and spec.rate is None
     if quiet and not underway:
-        return Watch(at, value, (), run, run_since, pairs, equal), NO_MARKS
+        return _tuple(Watch, (at, value, (), run, run_since, pairs, equal)), NO_MARKS
     shown = _shown(spec, watch, at, value)
     if run >= FROZEN_RUN_MIN and value != 0 and not shown and _frozen(run, pairs, equal):
         shown["frozen"] = run_since

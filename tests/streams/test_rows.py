@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.rows import median, medians
+from streams.rows import median, medians, percentile
 
 values = st.floats(-1e9, 1e9, allow_nan=False)
 
@@ -15,6 +15,12 @@ values = st.floats(-1e9, 1e9, allow_nan=False)
 def test_a_median_is_numpys(some: list[float]) -> None:
     """For odd and even counts."""
     assert median(np.array(some)) == np.median(some)
+
+
+@given(st.lists(values, min_size=1, max_size=40), st.sampled_from([0.1, 0.9, 0.5]))
+def test_a_percentile_is_numpys(some: list[float], part: float) -> None:
+    """Between two values it lies on a straight line."""
+    assert percentile(np.array(some), part) == np.percentile(some, 100 * part)
 
 
 @given(
