@@ -10,6 +10,7 @@ A pump is a second witness of its level: its control starts and stops it at two 
 docs/signs.md gives the reasoning.
 """
 
+import statistics
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -136,6 +137,14 @@ class View:
             return SIGMA_M
         steps = self.values[1:] - self.values[:-1]
         return max(median(np.abs(steps[1:] - steps[:-1])) / 0.6745 / 6**0.5, SIGMA_M)
+
+    @cached_property
+    def still(self) -> int:
+        """The first row from which the level is where it is now; one reading in three may be off."""
+        away = np.abs(self.values - median(self.values[-5:])) > 4 * max(self.sigma, 0.002)
+        both = (away[:-1] & away[1:]).nonzero()[0]
+        first = int(both[-1]) + 2 if len(both) else 0
+        return int(self.known[first]) if first < len(self.known) else len(self.rows)
 
     def minute(self, row: int) -> int:
         """The minute of a row."""
@@ -279,10 +288,10 @@ class LevelWatch:
         """The level at which the pump stops, and how far it is known."""
         low, high = self._limits.low, self._limits.high
         if state.stops:
-            start = median(state.starts) if state.starts else None
+            start = statistics.median(state.starts) if state.starts else None
             if start is None and low is not None and high is not None:
                 start = low if self._up > 0 else high
-            stop = median(state.stops)
+            stop = statistics.median(state.stops)
             return stop, BLUR * abs(stop - start) if start is not None else abs(stop) / 2
         if low is None or high is None:
             return None, 0.0
@@ -293,7 +302,7 @@ class LevelWatch:
     def _start(self, state: State) -> tuple[float | None, float]:
         """The level at which the pump starts, and how far it is known."""
         if state.starts:
-            start, (stop, _) = median(state.starts), self._stop(state)
+            start, (stop, _) = statistics.median(state.starts), self._stop(state)
             return start, BLUR * abs(stop - start) if stop is not None else abs(start) / 2
         if not self._used:  # the usual range of what is nearly always dry tells nothing of its pump
             return None, 0.0
@@ -321,12 +330,12 @@ class LevelWatch:
             return frozen
         if not self._used or state.repeats >= 0:
             return None
-        begin, held = _still_since(view)
-        long = len(view.rows) - begin
+        begin, long = view.still, len(view.rows) - view.still
         ended = state.told_truth >= 0 and view.at - long * MINUTE <= state.told_truth + STRIDE * MINUTE
         if begin < 2 * STILL or long < 6 or ended or not view.live[begin:].all():
             return None
-        lie = Standing(self._asset, "lying", view.minute(begin), held)
+        held = view.values[view.known.searchsorted(begin) :]
+        lie = Standing(self._asset, "lying", view.minute(begin), median(held))
         stands = view.on[-1] < 0.5
         if (
             stands
@@ -420,11 +429,13 @@ class LevelWatch:
             return None
         if not self._sole and view.on[-1] > 0.5:
             return None  # what its pump gives goes elsewhere too: a balance tells nothing
+        turned = view.place(state.since) if state.since >= 0 else -1
+        begin = max(view.still, turned + SETTLED, 1)
+        if len(view.rows) - begin < STILL and view.on[-1] < 0.5:
+            return None  # neither flat nor full: pressures need not be asked
         pressed = self._pressed(view)
         if pressed < (PRESSED_M if self._sole else LEAPT_M):
             return None
-        turned = view.place(state.since) if state.since >= 0 else -1
-        begin = max(_still_since(view)[0], turned + SETTLED, 1)
         usual = min(map(abs, state.stood), default=0.0)
         if view.on[-1] > 0.5:
             own = view.slope(max(turned, begin - 30, 0), begin) if begin > turned + 5 else None
@@ -448,7 +459,7 @@ class LevelWatch:
             if len(before) > STILL and not np.isnan(values).all():
                 now = median(values[-5:])
                 beyond.append(max(now - float(before.max()), float(before.min()) - now))
-        return median(beyond) if beyond else PRESSED_M
+        return statistics.median(beyond) if beyond else PRESSED_M
 
     def _full_flow(self, view: View, turned: int) -> Standing | None:
         """A pump that feeds its tank alone: the tank takes all of it, where the zone took part before."""
@@ -514,20 +525,6 @@ def _repeats_since(since: int, view: View) -> int:
     if run < REPEATS or len(before) < 10 or np.mean(before == 0) > 1 / 4:
         return -1
     return view.minute(int(view.known[len(values) - run]))
-
-
-def _still_since(view: View) -> tuple[int, float]:
-    """The first row from which the level is where it is now, and where that is.
-
-    One reading in three may be off.
-    """
-    held = median(view.values[-5:])
-    away = np.abs(view.values - held) > 4 * max(view.sigma, 0.002)
-    both = np.flatnonzero(away[:-1] & away[1:])
-    first = int(both[-1]) + 2 if len(both) else 0
-    if first >= len(view.known):
-        return len(view.rows), held
-    return int(view.known[first]), median(view.values[first:])
 
 
 class PumpWatch:

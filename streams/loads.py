@@ -93,7 +93,7 @@ class LoadWatch:
         recent, before = rows[-RECENT:], rows[:RECENT]
         if min(np.isfinite(recent[:, 0]).sum(), np.isfinite(before[:, 0]).sum()) < TOLD:
             return None
-        base, now = float(np.nanmax(before[:, 0])), float(np.nanmin(recent[:, 0]))
+        base, now = float(np.fmax.reduce(before[:, 0])), float(np.fmin.reduce(recent[:, 0]))
         if base < LEAST or now < base * (1 + RISE):
             return None
         is_, was = medians(recent), medians(before)

@@ -9,6 +9,7 @@ others don't share it. Where stations upstream pump into the sewer, its depth go
 strokes, and only what leaves the range of some strokes is news. docs/signs.md has the formulas.
 """
 
+import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -331,7 +332,7 @@ class SewerWatch:
     def _course(self, now: _State) -> float:
         """How deep other sewers usually are at this hour."""
         known = [usual[1] for usual in now.usual[self._own :] if usual]
-        return median(known) if known else 0.0
+        return statistics.median(known) if known else 0.0
 
     def _find(self, now: _State, moves: list[_Move | None], seen: "_Seen", past: Past, at: int) -> None:
         """Put manholes that have just left their usual range among the moves."""
@@ -441,7 +442,7 @@ class SewerWatch:
             for depth, usual, move in zip(recent, now.usual, moved, strict=True)
             if usual and usual[1] > 0 and not move and np.isfinite(depth)
         ]
-        return median(grown) ** 2 if grown else 1.0
+        return statistics.median(grown) ** 2 if grown else 1.0
 
     def _is_clear(self, surge: _Surge) -> bool:
         """Whether the wet well tells it without a manhole beside."""
