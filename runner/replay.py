@@ -9,6 +9,7 @@ memory does not grow with the recording (what stands is kept on disk until the e
 
 import hashlib
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from collectors.messages import Message
 from collectors.recording import read
 from runner.core import Core, Outputs
 from runner.foresight import reliability
-from runner.store import Progress, Store
+from runner.store import open_scratch, standing, write_standing
 from schemas.cityfile import load_city
 from schemas.errors import CrosscurrentError
 from schemas.incidents import IncidentRevision
@@ -78,11 +79,11 @@ def replay(
     faults = Faults()
     with TemporaryDirectory(prefix=".replay-", dir=out) as scratch:
         folder = Path(scratch)
-        store = Store(folder / "store")
+        store = open_scratch(folder / "standing.sqlite")
         try:
             _think(recording, core, intake, _Results(folder, store), faults, on_progress)
-            _write_lines(folder / "alarms.jsonl", store.final("alarms"))
-            _write_lines(folder / "incidents.jsonl", map(_without_history, store.final("incidents")))
+            _write_lines(folder / "alarms.jsonl", standing(store, "alarms"))
+            _write_lines(folder / "incidents.jsonl", map(_without_history, standing(store, "incidents")))
             if core.stream_time is None:
                 raise NothingToReplay(why_nothing(recording, intake, faults))
             summary = _summary(recording, core, intake, store, faults, folder)
@@ -100,19 +101,15 @@ RESULTS = ("alarms.jsonl", "incidents.jsonl", "revisions.jsonl", "notifications.
 class _Results:
     """Where outputs go while they come: histories to their files, what stands to the store."""
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(self, folder: Path, store: sqlite3.Connection) -> None:
         self._store = store
         self._revisions = (folder / "revisions.jsonl").open("w", encoding="utf-8")
         self._notifications = (folder / "notifications.jsonl").open("w", encoding="utf-8")
-        self._batches = 0
 
-    def take(self, outputs: Outputs, stream_time: int | None) -> None:
+    def take(self, outputs: Outputs) -> None:
         _write(self._revisions, (r.model_dump_json() for r in outputs.incidents))
         _write(self._notifications, (n.model_dump_json() for n in outputs.notifications))
-        if outputs.alarms or outputs.incidents:
-            self._batches += 1
-            progress = Progress(self._batches, stream_time, {})
-            self._store.write(progress, (), outputs.alarms, outputs.incidents, outputs.notifications)
+        write_standing(self._store, outputs.alarms, outputs.incidents)
 
     def close(self) -> None:
         self._revisions.close()
@@ -130,11 +127,11 @@ def _think(
     try:
         for batch in batches(read(recording, faults.add)):
             for record in intake.step(batch).records:
-                results.take(core.step(record), core.stream_time)
+                results.take(core.step(record))
             if on_progress:
                 on_progress(intake.counts["messages"], core.stream_time)
         if core.stream_time is not None:  # the end of the input: look at what was waiting for time to move
-            results.take(core.step(Tick(at=core.stream_time)), core.stream_time)
+            results.take(core.step(Tick(at=core.stream_time)))
     finally:
         results.close()
 
@@ -169,15 +166,15 @@ def why_nothing(recording: Path, intake: Intake, faults: Faults) -> str:
 
 
 def _summary(
-    recording: Path, core: Core, intake: Intake, store: Store, faults: Faults, folder: Path
+    recording: Path, core: Core, intake: Intake, store: sqlite3.Connection, faults: Faults, folder: Path
 ) -> dict[str, Any]:
     """What happened, in figures. Nothing of the machine or its clock: the same bytes at every run."""
     by_utility: Counter[str] = Counter()
     alarms = 0
-    for body in store.final("alarms"):
+    for body in standing(store, "alarms"):
         alarms += 1
         by_utility[json.loads(body)["utility"]] += 1
-    incidents = [IncidentRevision.model_validate_json(body) for body in store.final("incidents")]
+    incidents = [IncidentRevision.model_validate_json(body) for body in standing(store, "incidents")]
     foretold = (one for incident in incidents for one in incident.foretold)
     return {
         "recording": recording.name,

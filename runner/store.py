@@ -128,10 +128,7 @@ class Store:
             before = writer.total_changes
             writer.executemany("INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?)", readings)
             stored = self._stored() + writer.total_changes - before
-            for change in alarms:
-                _write_alarm(writer, change)
-            for incident in incidents:
-                _write_incident(writer, incident)
+            write_standing(writer, alarms, incidents)
             writer.executemany(
                 "INSERT OR REPLACE INTO notifications VALUES (?, ?, ?, ?)",
                 ((x.id, x.incident, x.at, x.model_dump_json()) for x in notifications),
@@ -190,15 +187,6 @@ class Store:
         """How far the results have got."""
         ((offset, stream_time, counts),) = self._read("SELECT offset, stream_time, counts FROM progress")
         return Progress(offset, stream_time, json.loads(counts))
-
-    def final(self, table: Literal["alarms", "incidents"]) -> Iterator[str]:
-        """The alarms, or the incidents that stand, as JSON texts, oldest first, one at a time."""
-        statement = {
-            "alarms": "SELECT body FROM alarms ORDER BY raised, id",
-            "incidents": "SELECT body FROM incidents WHERE live ORDER BY opened, id",
-        }[table]
-        for (body,) in self._reader.execute(statement):
-            yield body
 
     # -- read by the console ------------------------------------------------------------------------
 
@@ -283,6 +271,35 @@ class Store:
     def _stored(self) -> int:
         ((counts,),) = self._writer.execute("SELECT counts FROM progress").fetchall()
         return int(json.loads(counts).get("stored", 0))
+
+
+def open_scratch(path: Path) -> sqlite3.Connection:
+    """A new file with our ``TABLES`` for what stands until it is closed: nothing waits for the disk."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = OFF")
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.executescript(TABLES)
+    return connection
+
+
+def write_standing(
+    writer: sqlite3.Connection, alarms: Iterable[AlarmChange], incidents: Iterable[IncidentRevision]
+) -> None:
+    """Bring alarms and incidents up to date in a file with our ``TABLES``."""
+    for change in alarms:
+        _write_alarm(writer, change)
+    for incident in incidents:
+        _write_incident(writer, incident)
+
+
+def standing(reader: sqlite3.Connection, table: Literal["alarms", "incidents"]) -> Iterator[str]:
+    """The alarms, or the incidents that stand, as JSON texts, oldest first, one at a time."""
+    statement = {
+        "alarms": "SELECT body FROM alarms ORDER BY raised, id",
+        "incidents": "SELECT body FROM incidents WHERE live ORDER BY opened, id",
+    }[table]
+    for (body,) in reader.execute(statement):
+        yield body
 
 
 def _write_alarm(writer: sqlite3.Connection, change: AlarmChange) -> None:

@@ -95,7 +95,7 @@ def test_kills_of_every_part_change_nothing(
             lambda: all_at_work(everybody) and readings(on_kafka).keys() == admitted(messages), "all readings"
         )
         end(collector.process)
-        settled(on_kafka, tmp_path / "store", expected)
+        settled(on_kafka, expected)
 
 
 def all_at_work(everybody: list[Supervised]) -> bool:

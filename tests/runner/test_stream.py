@@ -7,7 +7,7 @@ import pytest
 from collectors.messages import Message
 from collectors.recording import Writer
 from runner.replay import RESULTS, replay
-from runner.store import Progress, Store
+from runner.store import open_scratch, standing, write_standing
 from schemas.alarms import AlarmChange
 from schemas.incidents import Incident, IncidentRevision
 from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS
@@ -32,7 +32,7 @@ def embedded(messages: list[Message], folder: Path) -> Results:
     return {name: sorted((folder / "replay" / name).read_text().splitlines()) for name in RESULTS}
 
 
-def on_topics(on_kafka: OnKafka, folder: Path) -> Results:
+def on_topics(on_kafka: OnKafka) -> Results:
     """What stands on the topics: each thing once, as a sink that takes upserts keeps it."""
     alarms = [
         AlarmChange.model_validate_json(seen.text)
@@ -41,10 +41,10 @@ def on_topics(on_kafka: OnKafka, folder: Path) -> Results:
     ]
     said = on_kafka.records(INCIDENTS)
     revisions = [IncidentRevision.model_validate_json(seen.text) for seen in said]
-    store = Store(folder)
-    store.write(Progress(1, None, {}), (), alarms, revisions)
-    incidents = [IncidentRevision.model_validate_json(text) for text in store.final("incidents")]
-    final_alarms = list(store.final("alarms"))
+    store = open_scratch(Path(":memory:"))
+    write_standing(store, alarms, revisions)
+    incidents = [IncidentRevision.model_validate_json(text) for text in standing(store, "incidents")]
+    final_alarms = list(standing(store, "alarms"))
     store.close()
     return {
         "alarms.jsonl": sorted(final_alarms),
@@ -57,12 +57,12 @@ def on_topics(on_kafka: OnKafka, folder: Path) -> Results:
     }
 
 
-def settled(on_kafka: OnKafka, folder: Path, expected: Results) -> None:
+def settled(on_kafka: OnKafka, expected: Results) -> None:
     """Wait until the topics say what is expected; else show how they differ."""
     seen: list[Results] = []
 
     def said_all() -> bool:
-        seen.append(on_topics(on_kafka, folder))
+        seen.append(on_topics(on_kafka))
         return seen[-1] == expected
 
     try:
@@ -85,7 +85,7 @@ def test_workers_say_what_the_embedded_replay_says(
         publish(mosquitto, messages)
         wait_until(lambda: readings(on_kafka).keys() == admitted(messages), "all readings")
         end(collector)
-        settled(on_kafka, tmp_path / "store", expected)
+        settled(on_kafka, expected)
         end(workers)
 
     assert len(expected["incidents.jsonl"]) > 0
