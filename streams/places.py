@@ -178,9 +178,7 @@ def _change(before: Row, after: Row, noise: float) -> tuple[float, float]:
     before, after = before[np.isfinite(before)], after[np.isfinite(after)]
     if not len(before) or not len(after):
         return np.nan, noise
-    return median(after) - median(before), 1.25 * noise * (
-        1 / len(before) + 1 / len(after)
-    ) ** 0.5
+    return median(after) - median(before), 1.25 * noise * (1 / len(before) + 1 / len(after)) ** 0.5
 
 
 def _fit(computed: Row, seen: Row, noise: Row) -> Row:
