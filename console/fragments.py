@@ -18,6 +18,8 @@ from schemas.incidents import Expected, Incident, Root
 from schemas.readings import Reading
 from schemas.times import HOUR, MINUTE
 
+COMING_MAX = 12
+"""Rows of what is expected, the likeliest; a storm reaches a hundred assets."""
 _TICK_STEPS = [m * MINUTE for m in (1, 2, 5, 10, 15, 30)] + [h * HOUR for h in (1, 2, 3, 6, 12, 24, 48, 168)]
 
 
@@ -263,19 +265,24 @@ def timeline(incident: Incident, city: City, now: int, zone: ZoneInfo) -> Markup
     start, end = views.span(incident, now)
     rows = views.timeline(incident, city)
     begun = {(row.asset, row.condition): row.since for row in rows}
-    coming = [] if incident.closed else [expected for expected in incident.expected if expected.end > now]
+    coming = [] if incident.closed else views.coming(incident, now)
     return Markup(
         '<div class="timeline"><div class="timeline-axis" aria-hidden="true"><div></div>'
-        '<div class="track">{}</div></div><ol>{}{}</ol></div>'
+        '<div class="track">{}</div></div><ol>{}{}</ol>{}</div>'
     ).format(
         _timeline_axis(start, end, now if incident.closed is None else None, zone),
         join(_timeline_row(row, begun, city, start, end, now, zone) for row in rows),
         join(
             _expected_row(expected, city, start, end, now, zone)
             for expected in sorted(
-                coming, key=lambda expected: (max(expected.start, now), -expected.probability)
+                coming[:COMING_MAX], key=lambda expected: (max(expected.start, now), -expected.probability)
             )
         ),
+        Markup('<p class="empty">and {}, less likely</p>').format(
+            wording.plural(len(coming) - COMING_MAX, "more consequence")
+        )
+        if len(coming) > COMING_MAX
+        else "",
     )
 
 
@@ -374,7 +381,7 @@ def _expected_row(expected: Expected, city: City, start: int, end: int, now: int
     when = f"until {until}" if expected.start <= now else f"{wording.clock(expected.start, zone)} to {until}"
     return Markup(
         '<li class="expected"><div class="what">{}<div>{} <span class="condition">{}</span>'
-        '<small>expected <span class="num">{}</span>, <b class="num">{}</b></small></div></div>'
+        '<small>expected <span class="num">{}</span>, <b class="num">{}</b>{}</small></div></div>'
         '<div class="track"><i class="span u-{}" style="left:{:.2f}%;width:{:.2f}%"></i></div></li>'
     ).format(
         markup.symbol(utility),
@@ -382,6 +389,7 @@ def _expected_row(expected: Expected, city: City, start: int, end: int, now: int
         wording.condition_words(expected.condition),
         when,
         wording.percent(expected.probability),
+        "" if expected.watched else ", no sensor there",
         utility,
         left,
         max(right - left, 0.8),

@@ -81,16 +81,20 @@ def _said(about: Root | Expected, city: City) -> tuple[str, str, str]:
     return title(city, about.asset), condition, wording.percent(about.probability)
 
 
-def _coming(incident: Incident, city: City, now: int) -> tuple[str, str, str] | None:
+def coming(incident: Incident, now: int) -> list[Expected]:
+    """What is expected and does not stand yet, the likeliest first."""
     standing = {(member.asset, member.condition) for member in incident.members if member.until is None}
     ahead = [
         expected
         for expected in incident.expected
         if expected.end > now and (expected.asset, expected.condition) not in standing
     ]
-    if incident.closed is not None or not ahead:
-        return None
-    return _said(max(ahead, key=lambda expected: expected.probability), city)
+    return sorted(ahead, key=lambda expected: -expected.probability)
+
+
+def _coming(incident: Incident, city: City, now: int) -> tuple[str, str, str] | None:
+    ahead = coming(incident, now)
+    return _said(ahead[0], city) if ahead and incident.closed is None else None
 
 
 def utilities_in_order(utilities: Iterable[str]) -> tuple[str, ...]:
@@ -272,7 +276,7 @@ class Prediction:
 
 
 def predictions(incident: IncidentRevision, city: City) -> list[Prediction]:
-    """The predictions of an incident of which it is clear what came; in the order told, the surest first."""
+    """The predictions of which it is clear what came of them: newest first, surest first."""
     zone = ZoneInfo(city.timezone)
     return [
         Prediction(
@@ -283,7 +287,7 @@ def predictions(incident: IncidentRevision, city: City) -> list[Prediction]:
             outcome=one.outcome,
             what_came=_what_came(one, zone),
         )
-        for one in sorted(incident.foretold, key=lambda one: (one.told, -one.probability))
+        for one in sorted(incident.foretold, key=lambda one: (-one.told, -one.probability))
         if one.outcome is not None
     ]
 

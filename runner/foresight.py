@@ -1,7 +1,7 @@
 """How well the consequences that incidents foresaw came true.
 
-In:  every revision with what it ``expected``, and the alarms that came; or the predictions that incidents
-     kept, judged by themselves.
+In:  every revision with what it ``expected``, the alarms that came, the truth; or the predictions that
+     incidents have judged by themselves.
 Out: ``Foresight``: hits, lead time, calibration. ``Reliability``: the same of a replay, with its table.
 Pure. A prediction is made once: by the first standing revision of any incident that expects a condition
 of an asset which shows no such alarm at that time; later revisions may sharpen it and are not counted
@@ -15,6 +15,7 @@ from statistics import fmean, median
 
 from pydantic import BaseModel, ConfigDict
 
+from runner.labels import Labels
 from runner.outputs import SeenAlarm, SeenRevision
 from schemas.incidents import Foretold
 from schemas.times import SECOND
@@ -78,9 +79,11 @@ class Reliability(BaseModel):
     bins: tuple[Bin, ...]
 
 
-def judge(revisions: Iterable[SeenRevision], alarms: Iterable[SeenAlarm], data_end: int) -> Foresight:
+def judge(
+    revisions: Iterable[SeenRevision], alarms: Iterable[SeenAlarm], labels: Labels, data_end: int
+) -> Foresight:
     """Score what was foreseen; windows still open at ``data_end`` (ms) without a hit are left out."""
-    made = predictions(revisions, alarms, data_end)
+    made = predictions(revisions, alarms, labels, data_end)
     hits = [prediction.lead for prediction in made if prediction.lead is not None]
     return Foresight(
         predictions=len(made),
@@ -138,20 +141,29 @@ def calibration_error(made: Sequence[Prediction]) -> float | None:
 
 
 def predictions(
-    revisions: Iterable[SeenRevision], alarms: Iterable[SeenAlarm], data_end: int
+    revisions: Iterable[SeenRevision], alarms: Iterable[SeenAlarm], labels: Labels, data_end: int
 ) -> list[Prediction]:
-    """Every prediction that could be judged, in the order made."""
-    stretches: dict[tuple[str, str], list[Stretch]] = defaultdict(list)
+    """Every prediction that could be judged, in the order made: by the alarms, and where none could come
+    (not ``watched``) by the truth, which knows the asset, and its first departure, early and slight.
+    """
+    shown: dict[tuple[str, str], list[Stretch]] = defaultdict(list)
     for alarm in sorted(alarms, key=lambda alarm: alarm.raised):
-        stretches[alarm.asset, base(alarm.condition)].append((alarm.raised, alarm.cleared))
+        shown[alarm.asset, base(alarm.condition)].append((alarm.raised, alarm.cleared))
+    true: dict[str, list[Stretch]] = defaultdict(list)
+    for truth in labels.incidents:
+        true[truth.cause.asset].append((truth.cause.start, None))
+        for effect in truth.effects:
+            true[effect.asset].append((effect.start, None))
     made: list[Prediction] = []
     settled: dict[tuple[str, str], int] = {}  # until when a prediction made before holds
     for revision in sorted(revisions, key=lambda revision: (revision.known_at, revision.id)):
         for expected in revision.expected if revision.stands else ():
             what, now = (expected.asset, expected.condition), revision.known_at
-            if now < settled.get(what, 0) or stood(stretches[what], now):
+            stretches = shown[what] if expected.watched else sorted(true[expected.asset])
+            if now < settled.get(what, 0) or stood(stretches, now):
                 continue
-            onset, last = came(now, expected.start, expected.end, stretches[what]), expected.end + SLACK
+            start = expected.start if expected.watched else now
+            onset, last = came(now, start, expected.end, stretches), expected.end + SLACK
             settled[what] = last if onset is None else onset
             if onset is not None or last <= data_end:
                 made.append(Prediction(expected.probability, None if onset is None else onset - now))

@@ -50,13 +50,14 @@ class SeenMember(_Open):
 
 
 class SeenExpected(_Open):
-    """A consequence foreseen: when (from, to), and how sure."""
+    """A consequence foreseen: when (from, to), how sure, and whether a sensor would show it."""
 
     asset: str
     condition: str
     start: Time = Field(alias="from")
     end: Time = Field(alias="to")
     probability: float = Field(ge=0, le=1)
+    watched: bool = True
 
 
 class SeenIncident(_Open):

@@ -93,7 +93,7 @@ def score(outputs: Outputs, labels: Labels) -> Score:
         incident_delay_seconds_median=_median(cause.incident_delay_seconds for cause in judged),
         root_delay_seconds_median=_median(cause.root_delay_seconds for cause in judged),
         alarm_grouping_ari=_grouping(outputs.alarms, incidents, labels.incidents),
-        foresight=judge(outputs.revisions, outputs.alarms, data_end=last),
+        foresight=judge(outputs.revisions, outputs.alarms, labels, data_end=last),
         causes=judged,
     )
 

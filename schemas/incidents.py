@@ -65,13 +65,16 @@ class Step(_Part):
 
 
 class Expected(_Part):
-    """A consequence that has not shown yet, and when it would."""
+    """A consequence that has not shown yet, and when it would. ``watched``: a sensor's limits would show it;
+    else only people on the spot can tell.
+    """
 
     asset: str
     condition: str
     start: Time
     end: Time
     probability: float
+    watched: bool = True
 
     model_config = ConfigDict(
         frozen=True,
@@ -87,8 +90,7 @@ Outcome = Literal["hit", "miss", "unknown"]
 
 
 class Foretold(Expected):
-    """A prediction as it was first told, and what came of it: ``outcome`` is None while that is open.
-
+    """A prediction as it was first told, and what came of it: ``outcome`` is None while that is open;
     ``came`` is when the condition began.
     """
 
@@ -127,7 +129,7 @@ class IncidentRevision(Incident):
     ``replaces`` names incidents that this one took over (merged, or a new earliest member gave it a
     new id). ``replaced_by`` is set on the last revision of an id that went into another; an id whose
     alarms were all retracted ends with change ``retracted``. ``foretold`` are the predictions of the
-    revisions before: not what an incident is, but what was said of it.
+    revisions before that a sensor could judge: not what an incident is, but what was said of it.
     """
 
     revision: int

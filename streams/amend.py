@@ -45,7 +45,7 @@ def amend(text: str, causes: Causes, lessons: Lessons) -> str:
     rules = {rule.name: rule for rule in causes.rules}
     blocks = {str(_values(node)["name"].value): node for node in parts["rules"].value}
     for lesson in lessons.rules:
-        if lesson.strength_moves or lesson.lag_moves:
+        if lesson.moves:
             edits += _rule_edits(text, blocks[lesson.name], rules[lesson.name], lesson, lessons.days)
     for prior in lessons.priors:
         if prior.moves:
@@ -78,6 +78,9 @@ def source(rule: Rule, lesson: RuleLesson, days: int) -> str:
     if lesson.lag is not None and lesson.lag_moves:
         of.append(f"{lesson.lag[0]} lags")
         was.append(window(rule.lag))
+    if lesson.forecast is not None and lesson.forecast_moves:
+        of.append(f"{round(lesson.forecast.trials)} forecasts")
+        was.append(f"{rule.ahead:g} ahead")
     before = " ".join(rule.source.split())
     if found := _FITTED.fullmatch(before):
         before = found["before"]
@@ -95,6 +98,8 @@ def _rule_edits(text: str, block: yaml.Node, rule: Rule, lesson: RuleLesson, day
         yield _replaced(values["strength"], f"{lesson.strength.new:g}")
     if lesson.lag is not None and lesson.lag_moves:
         yield _replaced(values["lag"], window(lesson.lag[2]))
+    if lesson.forecast is not None and lesson.forecast_moves:
+        yield _forecast_edit(block, values, lesson.forecast.new)
     key = next(key for key, _ in block.value if key.value == "source")
     start, indent = key.start_mark.index, key.start_mark.column
     before = text[text.rfind("\n", 0, start) + 1 : start]
@@ -111,6 +116,17 @@ def _rule_edits(text: str, block: yaml.Node, rule: Rule, lesson: RuleLesson, day
         break_on_hyphens=False,
     )
     yield _Edit(start, values["source"].end_mark.index, gap + "\n".join(lines))
+
+
+def _forecast_edit(block: yaml.Node, values: Mapping[str, yaml.Node], new: float) -> _Edit:
+    """The strength for foretelling where it stands, else beside the strength."""
+    if "forecast" in values:
+        return _replaced(values["forecast"], f"{new:g}")
+    if isinstance(block, yaml.MappingNode) and block.flow_style:
+        end = values["strength"].end_mark.index
+        return _Edit(end, end, f", forecast: {new:g}")
+    mark = next(key for key, _ in block.value if key.value == "strength").start_mark
+    return _Edit(mark.index, mark.index, f"forecast: {new:g}\n" + " " * mark.column)
 
 
 def _prior_edits(text: str, block: yaml.Node, prior: PriorLesson, lessons: Lessons) -> Iterator[_Edit]:
@@ -155,6 +171,8 @@ def taught(causes: Causes, lessons: Lessons) -> Causes:
             update["strength"] = lesson.strength.new
         if lesson and lesson.lag and lesson.lag_moves:
             update["lag"] = lesson.lag[2]
+        if lesson and lesson.forecast and lesson.forecast_moves:
+            update["forecast"] = lesson.forecast.new
         if lesson and update:
             update["source"] = source(rule, lesson, lessons.days)
         rules.append(rule.model_copy(update=update))

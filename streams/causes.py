@@ -72,7 +72,14 @@ class Rule(_Part):
     """Least, usual, most; the middle of the two where only those are given."""
     after: Literal["onset", "end"] = "onset"
     strength: Annotated[float, Field(gt=0, lt=1)]
+    forecast: Annotated[float | None, Field(gt=0, lt=1)] = None
+    """The strength for foretelling, where it differs: what has not come yet is likelier not to come."""
     source: Annotated[str, Field(min_length=1)]
+
+    @property
+    def ahead(self) -> float:
+        """Probability with which the effect is foretold."""
+        return self.strength if self.forecast is None else self.forecast
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Rule":

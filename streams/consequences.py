@@ -1,28 +1,29 @@
 """Incidents forward in time: what may still come, and what came of what was foretold.
 
-In:  what stands of an incident, the network of causes, stream time; later the alarms that came.
+In:  an incident's explanation, the network of causes, stream time; later the alarms that came.
 Out: ``expected``: conditions that have not shown yet, each with a range of time and a probability.
      ``judged``: the predictions made before, each marked hit, miss or unknown once that is clear.
 Pure. A prediction is made once: by the first revision that expects a condition; later ones may sharpen what
-people see, and are not judged again until it has come or its time has passed. An incident keeps its last
-``FORETOLD_MAX`` predictions.
+people see, and are not judged again until it has come or its time has passed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from schemas.alarms import Alarm
 from schemas.incidents import Expected, Foretold, IncidentRevision, Outcome
 from schemas.times import HOUR, MINUTE
 from streams.causes import base
-from streams.episodes import Episode
-from streams.network import Network, Node, Way
+from streams.explain import Explanation
+from streams.network import Cone, Network, Node, Way
 
-EXPECTED_MAX = 16
+EXPECTED_MAX = 100
+"""A storm reaches a hundred assets and more; the likeliest are told."""
 EXPECTED_MIN = 0.2
 """Consequences less probable than this are not told."""
 FORETOLD_MAX = 256
+"""Predictions of one incident that are kept; the oldest go first."""
 SLACK = 5 * MINUTE
 """How long after the end of its range a consequence may still begin: sensors report every few minutes."""
 SURE = 12 * HOUR
@@ -32,31 +33,19 @@ Stretch = tuple[int, int | None]
 """From when to when a condition stood; None while it does."""
 
 
-def expected(network: Network, inside: Iterable[Episode], now: int) -> list[Expected]:
-    """What the standing alarms may still bring: noisy-OR over the ways from all of them.
-
-    Told of assets that are not in trouble yet: a dead pump's low flow is no news. What has been, and
-    is over, is not foretold again. A way through a node in trouble is counted from that node; one
-    whose window has partly passed without the effect is less likely by that part.
+def expected(network: Network, explanation: Explanation, now: int) -> list[Expected]:
+    """What may still come: noisy-OR over the ways from all that stands, and from a root that no sensor shows,
+    by its probability. A way whose window has partly passed without the effect is less likely by that part.
     """
-    known = list(inside)
-    been = {episode.node for episode in known}
-    shown = {episode.node.asset for episode in known if episode.until is None}
-    latest = max(now, *(t for e in known for t in (e.onset, e.until or 0)))
+    latest = max(now, *(t for e in explanation.episodes for t in (e.onset, e.until or 0)))
     missed: dict[Node, float] = {}
     windows: dict[Node, tuple[int, int]] = {}
-    for episode in known:
-        if episode.until is not None:
-            continue
-        for (node, _), way in network.expected_of(episode.node).items():
-            end = episode.onset + way.lag_max
-            if node in been or node.asset in shown or end <= latest or not been.isdisjoint(way.nodes[1:-1]):
-                continue
-            passed = way.strength * _share_passed(way, latest - episode.onset)
-            start = max(episode.onset + way.lag_min, latest)
-            missed[node] = missed.get(node, 1.0) * (1 - (way.strength - passed) / (1 - passed))
-            first, last = windows.get(node, (start, end))
-            windows[node] = min(first, start), max(last, end)
+    for node, way, since, sure in ahead(network.expected_of, explanation, latest):
+        passed = way.strength * _share_passed(way, latest - since)
+        start, end = max(since + way.lag_min, latest), since + way.lag_max
+        missed[node] = missed.get(node, 1.0) * (1 - sure * (way.strength - passed) / (1 - passed))
+        first, last = windows.get(node, (start, end))
+        windows[node] = min(first, start), max(last, end)
     ranked = sorted(missed, key=lambda node: (missed[node], node))
     return [
         Expected(
@@ -65,10 +54,35 @@ def expected(network: Network, inside: Iterable[Episode], now: int) -> list[Expe
             start=windows[node][0],
             end=windows[node][1],
             probability=round(1 - missed[node], 3),
+            watched=network.limited(node),
         )
         for node in ranked[:EXPECTED_MAX]
         if 1 - missed[node] >= EXPECTED_MIN
     ]
+
+
+def ahead(
+    reached: Callable[[Node], Cone], explanation: Explanation, now: int
+) -> Iterator[tuple[Node, Way, int, float]]:
+    """What may come of what had begun by ``now`` and stood then: the node, the way to it, since when that
+    runs, and how sure its beginning is.
+
+    Of assets that are not in trouble yet: a dead pump's low flow is no news. What has been, and is over, does
+    not come again. A way through a node in trouble is counted from that node.
+    """
+    known = [episode for episode in explanation.episodes if episode.onset <= now]
+    standing = [episode for episode in known if episode.until is None or episode.until > now]
+    sources = [(episode.node, episode.onset, 1.0) for episode in standing]
+    root = explanation.root
+    if root.hidden and standing:
+        sources.append((root.node, root.since, explanation.probability))
+    been = {episode.node for episode in known}
+    shown = {node.asset for node, _, _ in sources}
+    for source, since, sure in sources:
+        for (node, _), way in reached(source).items():
+            fresh = node not in been and node.asset not in shown and been.isdisjoint(way.nodes[1:-1])
+            if fresh and since + way.lag_max > now:
+                yield node, way, since, sure
 
 
 def _share_passed(way: Way, waited: int) -> float:
@@ -120,8 +134,8 @@ def foretell(*known: Iterable[Foretold]) -> list[Foretold]:
 
 
 def predictions(revision: IncidentRevision) -> list[Foretold]:
-    """What a revision expects, as predictions made by it."""
-    return [Foretold(**dict(one), told=revision.known_at) for one in revision.expected]
+    """What a revision expects, as predictions made by it; those that a sensor can judge."""
+    return [Foretold(**dict(one), told=revision.known_at) for one in revision.expected if one.watched]
 
 
 def judged(

@@ -142,7 +142,7 @@ class Correlator:
             members=[
                 Member(asset=a.asset, condition=a.condition, since=a.raised, until=a.cleared) for a in alarms
             ],
-            expected=[] if closed else expected(self._network, inside, now),
+            expected=[] if closed else expected(self._network, explanation, now),
             summary=sentence(
                 self._city,
                 self._causes,

@@ -21,9 +21,10 @@ from schemas.alarms import Alarm
 from schemas.city import City
 from schemas.times import DAY, HOUR, MINUTE, SECOND
 from streams.causes import Causes, Prior, Rule
+from streams.consequences import SLACK, Stretch, ahead, stood
 from streams.episodes import Episode, episodes
 from streams.explain import CLEARING, TOLERANCE, Explainer, Explanation
-from streams.network import Network, Node
+from streams.network import Network, Node, Way
 
 STRENGTH_WEIGHT = 5.0
 """Trials that the present strength counts for."""
@@ -32,6 +33,8 @@ ALIKE = 0.2
 STRENGTH_LEAST, STRENGTH_MOST = 0.02, 0.99
 STRENGTH_STEP = 0.015
 """Smaller changes of a strength are not proposed."""
+FORECAST_STEP = 0.05
+"""Nor those of a strength for foretelling; it is coarser."""
 ROUNDS = 200
 """Rounds of expectation and maximisation at most."""
 STILL = 1e-5
@@ -120,17 +123,30 @@ class Fit(NamedTuple):
 
 
 class RuleLesson(NamedTuple):
-    """What is known of a rule: its strength, and its lags with how many were seen; None: nothing."""
+    """What is known of a rule: its strength, its lags with how many were seen, and its strength for
+    foretelling; None: nothing.
+    """
 
     name: str
     strength: Fit | None
     lag: tuple[int, Lag, Lag] | None
     """How many, before, after."""
+    forecast: Fit | None = None
 
     @property
     def strength_moves(self) -> bool:
         """Whether the strength should be another."""
         return self.strength is not None and abs(self.strength.new - self.strength.old) >= STRENGTH_STEP
+
+    @property
+    def forecast_moves(self) -> bool:
+        """Whether it should be foretold with another strength."""
+        return self.forecast is not None and abs(self.forecast.new - self.forecast.old) >= FORECAST_STEP
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything of it should be another."""
+        return self.strength_moves or self.lag_moves or self.forecast_moves
 
     @property
     def lag_moves(self) -> bool:
@@ -194,25 +210,26 @@ def _dark(city: City, measuring: Iterable[Alarm], end: int) -> frozenset[str]:
 def learn(days: Sequence[Day], causes: Causes) -> Lessons:
     """What the days teach, of every rule that had a trial or a seen lag and every prior that had a chance."""
     names = named(days)
-    came: dict[tuple[Links, ...], float] = defaultdict(float)
-    stayed: dict[Links, float] = defaultdict(float)
     lags: dict[str, list[int]] = defaultdict(list)
-    for day, conditions in zip(days, names, strict=True):
-        tried = trials(day, conditions)
-        for ways, worth in tried.came.items():
-            came[ways] += worth
-        for way, worth in tried.stayed.items():
-            stayed[way] += worth
+    for day in days:
         for name, lag in seen_lags(day):
             lags[name].append(lag)
-    strengths = fit_strengths({rule.name: rule.strength for rule in causes.rules}, Trials(came, stayed))
+    tried = _together(trials(day, conditions) for day, conditions in zip(days, names, strict=True))
+    strengths = fit_strengths({rule.name: rule.strength for rule in causes.rules}, tried)
+    foretold = _together(forecasts(day) for day in days)
+    forward = fit_strengths({rule.name: rule.ahead for rule in causes.rules}, foretold)
     return Lessons(
         len(days),
         sum(len(day.truths) for day in days),
         tuple(
-            RuleLesson(rule.name, strengths.get(rule.name), fit_lag(rule, lags.get(rule.name, ())))
+            RuleLesson(
+                rule.name,
+                strengths.get(rule.name),
+                fit_lag(rule, lags.get(rule.name, ())),
+                forward.get(rule.name),
+            )
             for rule in causes.rules
-            if rule.name in strengths or rule.name in lags
+            if rule.name in strengths or rule.name in lags or rule.name in forward
         ),
         tuple(fit_priors(days, names, causes)),
         Counter(
@@ -285,10 +302,7 @@ def trials(day: Day, conditions: Sequence[str | None]) -> Trials:
     """
     network = day.network
     network.trust_all_but(set(day.dark))
-    told: dict[Node, list[tuple[int, int | None]]] = defaultdict(list)
-    for episode in day.episodes:
-        if (onset := _plain_onset(episode, network.causes)) is not None:
-            told[episode.node].append((onset, episode.until))
+    told = _shown(day)
     causes: dict[Node, list[_Cause]] = defaultdict(list)
     for cause in _true_causes(day, conditions):
         causes[cause.node].append(cause)
@@ -313,6 +327,48 @@ def trials(day: Day, conditions: Sequence[str | None]) -> Trials:
     return _worth(Counter(tuple(sorted(ways)) for ways in came.values()), stayed)
 
 
+def forecasts(day: Day) -> Trials:
+    """The trials of what the day's incidents would have foretold, told at each onset of an episode.
+
+    By the alarms alone: left out is what no limits show, and windows that reach beyond the recording.
+    """
+    network = day.network
+    network.trust_all_but(set(day.dark))
+    shown = _shown(day)
+    came: list[tuple[Links, ...]] = []
+    stayed: Counter[Links] = Counter()
+    for explanation in day.explanations:
+        settled: dict[Node, int] = {}
+        for told in sorted({e.onset for e in explanation.episodes}) if explanation.opens else ():
+            ways: dict[Node, list[Way]] = defaultdict(list)
+            last: dict[Node, int] = defaultdict(int)
+            for node, way, since, _ in ahead(network.tried_of, explanation, told):
+                judged = network.limited(node) and network.watched(node)
+                if judged and told >= settled.get(node, told) and not stood(shown[node], told):
+                    ways[node].append(way)
+                    last[node] = max(last[node], since + way.lag_max)
+            for node, those in ways.items():
+                links = sorted(tuple(rule.name for rule in way.rules) for way in those)
+                onsets = [onset for onset, _ in shown[node] if told < onset <= last[node] + SLACK]
+                settled[node] = min(onsets, default=last[node])
+                if onsets:
+                    came.append(tuple(links))
+                elif last[node] + SLACK <= day.end:
+                    stayed.update(links)
+    return _worth(Counter(came), stayed)
+
+
+def _together(days: Iterable[Trials]) -> Trials:
+    came: dict[tuple[Links, ...], float] = defaultdict(float)
+    stayed: dict[Links, float] = defaultdict(float)
+    for tried in days:
+        for ways, worth in tried.came.items():
+            came[ways] += worth
+        for way, worth in tried.stayed.items():
+            stayed[way] += worth
+    return Trials(came, stayed)
+
+
 def _worth(came: Mapping[tuple[Links, ...], int], stayed: Mapping[Links, int]) -> Trials:
     """What the trials of one day are worth: those of one way are alike, a storm tries it in every street.
 
@@ -327,6 +383,15 @@ def _worth(came: Mapping[tuple[Links, ...], int], stayed: Mapping[Links, int]) -
         {ways: times * fmean(worth[way] for way in ways) for ways, times in came.items()},
         {way: times * worth[way] for way, times in stayed.items()},
     )
+
+
+def _shown(day: Day) -> dict[Node, list[Stretch]]:
+    """When each condition stood as more than a weak sign."""
+    shown: dict[Node, list[Stretch]] = defaultdict(list)
+    for episode in day.episodes:
+        if (onset := _plain_onset(episode, day.network.causes)) is not None:
+            shown[episode.node].append((onset, episode.until))
+    return shown
 
 
 def _in_trouble(stretches: Iterable[tuple[int, int | None]], at: int) -> bool:

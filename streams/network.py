@@ -11,7 +11,7 @@ was in trouble too, it is the cause to charge; if it stayed quiet, the trouble d
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from schemas.city import LEVELS, City
@@ -72,6 +72,8 @@ class Network:
         self._watched: dict[Node, set[str]] = defaultdict(set)
         self._limited: set[Node] = set()
         """Nodes that a sensor's limits show."""
+        self._ordinary: dict[str, set[str]] = defaultdict(set)
+        """By kind: the conditions that limits show at some asset of it."""
         self.every: dict[Node, int] = {}
         self.told_after: dict[Node, int] = {}
         """How long a condition must hold before a sensor tells it: its on-delay and one report."""
@@ -81,6 +83,7 @@ class Network:
                     node = Node(sensor.asset, causes.base(vocabulary.condition(sensor.quantity, level)))
                     self._watched[node].add(sensor.id)
                     self._limited.add(node)
+                    self._ordinary[self.kind(sensor.asset)].add(node.condition)
                     every = round(sensor.every * SECOND)
                     delay = round(sensor.on_delay * SECOND) + every
                     self.every[node] = min(every, self.every.get(node, every))
@@ -162,23 +165,48 @@ class Network:
     def causes_of(self, node: Node) -> Cone:
         """What can have brought this, back to the nearest nodes that are watched."""
         if node not in self._causes:
-            self._causes[node] = self._search(node, STRENGTH_MIN, back=True, through_watched=False)
+            self._causes[node] = self._search(node, STRENGTH_MIN, back=True)
         return self._causes[node]
 
     def effects_of(self, node: Node) -> Cone:
         """What this brings for sure (SURE_MIN), on to the nearest nodes that are watched."""
         if node not in self._effects:
-            self._effects[node] = self._search(node, SURE_MIN, back=False, through_watched=False)
+            self._effects[node] = self._search(node, SURE_MIN, back=False)
         return self._effects[node]
 
+    def limited(self, node: Node) -> bool:
+        """Whether a sensor's limits would show this, if it can be trusted."""
+        return node in self._limited
+
     def expected_of(self, node: Node) -> Cone:
-        """What this may bring in the end that some sensor's limits would show."""
+        """What this may bring in the end that some sensor's limits would show, or people on the spot: at an
+        asset without any sensor, what is measured at others of its kind.
+        """
         if node not in self._hopes:
-            cone = self._search(node, HOPE_MIN, back=False, through_watched=True)
-            self._hopes[node] = {key: way for key, way in cone.items() if key[0] in self._limited}
+            self._hopes[node] = self._ahead(node, lambda rule: rule.ahead)
         return self._hopes[node]
 
-    def _search(self, start: Node, least: float, *, back: bool, through_watched: bool) -> Cone:
+    def tried_of(self, node: Node) -> Cone:
+        """As ``expected_of``, also by rules that have come to foretell little: what may be learnt of them."""
+        return self._ahead(node, lambda rule: max(rule.ahead, rule.strength))
+
+    def _ahead(self, node: Node, strength: Callable[[Rule], float]) -> Cone:
+        cone = self._search(node, HOPE_MIN, strength, back=False, through_watched=True)
+        return {key: way for key, way in cone.items() if self._tellable(key[0])}
+
+    def _tellable(self, node: Node) -> bool:
+        bare = node.asset not in self.city.sensors_of
+        return node in self._limited or (bare and node.condition in self._ordinary[self.kind(node.asset)])
+
+    def _search(
+        self,
+        start: Node,
+        least: float,
+        strength: Callable[[Rule], float] = lambda rule: rule.strength,
+        *,
+        back: bool,
+        through_watched: bool = False,
+    ) -> Cone:
         """Best-first search over rules: strongest ways first, each node once."""
         cone: Cone = {}
         here = Way(1.0, 0, 0, 0, (start,), (), False)
@@ -197,16 +225,16 @@ class Network:
                 after_end = rule.after == "end"
                 if after_end and not back:
                     continue  # whether and when it ends is not known yet
-                strength = way.strength * rule.strength
-                if strength < least or other in way.nodes:
+                whole = way.strength * strength(rule)
+                if whole < least or other in way.nodes:
                     continue
                 if back:
                     nodes, rules = (other, *way.nodes), (rule, *way.rules)
                 else:
                     nodes, rules = (*way.nodes, other), (*way.rules, rule)
                 first, usual, most = (a + b for a, b in zip(way[1:4], rule.lag, strict=True))
-                onward = Way(strength, first, usual, most, nodes, rules, after_end)
-                heapq.heappush(heap, (-strength, len(rules), (other, after_end), onward))
+                onward = Way(whole, first, usual, most, nodes, rules, after_end)
+                heapq.heappush(heap, (-whole, len(rules), (other, after_end), onward))
         del cone[start, False]
         return cone
 

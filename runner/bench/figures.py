@@ -68,7 +68,7 @@ def judge_day(outputs: Outputs, labels: Labels) -> DayResult:
     first, last = labels.span
     found = score(outputs, labels)
     truths = {truth.id: truth for truth in labels.incidents}
-    made = predictions(outputs.revisions, outputs.alarms, data_end=last)
+    made = predictions(outputs.revisions, outputs.alarms, labels, data_end=last)
     return DayResult(
         days=(last - first) / DAY,
         alarms=found.alarms,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUMMARY = "Learn strengths, lags and priors of the rules from labelled days; propose a diff."
 
 SHOWN = 20
-"""Changed rules, and changed priors, that the table shows."""
+"""Changed numbers of rules, and changed priors, that the table shows."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,22 +86,25 @@ def _said(proposal: "Proposal") -> Iterator[str]:
 def _rules(lessons: "Lessons") -> Iterator[str]:
     from streams.amend import window
 
-    changed = [lesson for lesson in lessons.rules if lesson.strength_moves or lesson.lag_moves]
-    changed.sort(key=lambda r: (-abs(r.strength.new - r.strength.old) if r.strength else 0.0, r.name))
-    if changed:
-        yield f"{'rule':<44} {'trials':>6} {'came':>6}   {'old':>5}    {'new':>4}   lag"
-    for lesson in changed[:SHOWN]:
-        tried = lesson.strength
-        if tried is not None and lesson.strength_moves:
-            text = f"{tried.trials:>6.1f} {tried.successes:>6.1f}   {tried.old:>5g} -> {tried.new:>4g}"
-        else:
-            text = " " * 30
+    rows: list[tuple[float, str]] = []
+    for lesson in lessons.rules:
+        for tried, moves, what in (
+            (lesson.strength, lesson.strength_moves, "strength"),
+            (lesson.forecast, lesson.forecast_moves, "forecast"),
+        ):
+            if tried is not None and moves:
+                text = f"{tried.trials:>6.1f} {tried.successes:>6.1f}   {tried.old:>5g} -> {tried.new:>4g}"
+                rows.append((abs(tried.new - tried.old), f"{lesson.name:<44} {what} {text}"))
         if lesson.lag is not None and lesson.lag_moves:
             count, old, new = lesson.lag
-            text += f"   {window(old)} -> {window(new)} ({count} seen)"
-        yield f"{lesson.name:<44} {text}".rstrip()
-    if len(changed) > SHOWN:
-        yield f"... and {len(changed) - SHOWN} rules that changed less"
+            lags = f"lag      {count:>6} {'seen':>6}   {window(old)} -> {window(new)}"
+            rows.append((0.0, f"{lesson.name:<44} {lags}"))
+    rows.sort(key=lambda row: (-row[0], row[1]))
+    if rows:
+        yield f"{'rule':<44} {'':<8} {'trials':>6} {'came':>6}   {'old':>5}    {'new':>4}"
+    yield from (text for _, text in rows[:SHOWN])
+    if len(rows) > SHOWN:
+        yield f"... and {len(rows) - SHOWN} numbers of rules that changed less"
 
 
 def _priors(lessons: "Lessons") -> Iterator[str]:

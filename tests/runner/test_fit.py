@@ -44,7 +44,7 @@ def test_the_diff_is_one_that_patch_takes(proposal: Proposal, tmp_path: Path) ->
         if old != new
     ]
     assert changed
-    assert changed == [rule.name for rule in proposal.lessons.rules if rule.strength_moves or rule.lag_moves]
+    assert changed == [rule.name for rule in proposal.lessons.rules if rule.moves]
 
 
 def test_a_quiet_day_teaches_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

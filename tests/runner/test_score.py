@@ -233,7 +233,7 @@ def test_an_id_that_comes_back_is_no_endless_ring(day: Day) -> None:
     assert day.score().root_delay_seconds_median == 3 * 60
 
 
-def expected(asset: str, start: str, end: str, probability: float) -> dict[str, Any]:
+def expected(asset: str, start: str, end: str, probability: float, *, watched: bool = True) -> dict[str, Any]:
     """A consequence foreseen: the asset stops between two times."""
     return {
         "asset": asset,
@@ -241,6 +241,7 @@ def expected(asset: str, start: str, end: str, probability: float) -> dict[str, 
         "from": at(start),
         "to": at(end),
         "probability": probability,
+        "watched": watched,
     }
 
 
@@ -259,6 +260,21 @@ def test_predictions_hit_miss_and_too_late(day: Day) -> None:
     seen = day.score().foresight
     assert (seen.predictions, seen.hits, seen.hit_rate) == (2, 1, 0.5)
     assert seen.lead_seconds_median == 30 * 60
+    assert seen.calibration_error == pytest.approx(0.2)
+
+
+def test_where_no_sensor_is_the_truth_judges_a_prediction(day: Day) -> None:
+    """No alarm can come there. What had begun when it was told was not foretold."""
+    day.truth("feeder-7", "14:00-16:00", "street-1@14:30 street-2@14:01")
+    one = day.incident("one", "feeder-7", "feeder-7@14:00")
+    foreseen = [
+        expected("street-1", "14:40", "15:00", 0.8, watched=False),  # departs before a limit would tell
+        expected("street-2", "14:05", "15:00", 0.8, watched=False),  # had begun
+        expected("street-3", "14:05", "15:00", 0.2, watched=False),  # never
+    ]
+    day.revision(one, "14:05", expected=foreseen)
+    seen = day.score().foresight
+    assert (seen.predictions, seen.hits, seen.lead_seconds_median) == (2, 1, 25 * 60)
     assert seen.calibration_error == pytest.approx(0.2)
 
 

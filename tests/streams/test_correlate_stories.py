@@ -8,7 +8,7 @@ import pytest
 
 from schemas.alarms import Alarm, AlarmChange, Severity, content_id
 from schemas.city import City
-from schemas.incidents import IncidentRevision
+from schemas.incidents import Foretold, IncidentRevision
 from schemas.times import MINUTE
 from schemas.vocabulary import load_vocabulary
 from streams.causes import load_causes
@@ -116,16 +116,16 @@ def test_the_tank_is_expected_before_it_falls() -> None:
     assert 0.5 < expected.probability < 1
 
 
-def outcomes(story: Scenario) -> dict[str, str | None]:
+def outcomes(story: Scenario) -> dict[str, Foretold]:
     """What came of the predictions of the only incident, by asset."""
-    return {one.asset: one.outcome for one in story.incidents[0].foretold}
+    return {one.asset: one for one in story.incidents[0].foretold}
 
 
 def test_a_prediction_that_came_true_says_when() -> None:
     """The tank was foretold when the pump died, and fell 25 minutes later: a hit, with its lead."""
     story = Scenario(NORTH)
     story.play("08:00", "09:00", north(pump_1=10, pump_2=10, signal_1=10, tank=35))
-    (one,) = [one for one in story.incidents[0].foretold if one.asset == "tank-1"]
+    one = outcomes(story)["tank-1"]
     assert (one.condition, one.outcome, one.came) == ("level_low", "hit", at("08:35"))
     assert one.told <= at("08:13")
 
@@ -135,10 +135,10 @@ def test_a_prediction_that_nobody_saw_come_true_is_a_miss_at_the_close_at_the_la
     story = Scenario(NORTH)
     series = {f"{n}/voltage": voltage(10, 30) for n in ("pump-1", "pump-2", "signal-1")}
     story.play("08:00", "08:50", {**north(), **series})
-    assert outcomes(story)["tank-1"] is None
+    assert outcomes(story)["tank-1"].outcome is None
     told = len(story.revisions)
     story.play("08:50", "09:10", north())
-    assert outcomes(story)["tank-1"] == "miss"
+    assert outcomes(story)["tank-1"].outcome == "miss"
     assert [revision.change for revision in story.revisions[told:]] == ["closed"]
 
 
@@ -148,7 +148,7 @@ def test_nobody_knows_what_came_where_the_sensor_was_silent() -> None:
     dead = {f"{n}/voltage": voltage(10, 30) for n in ("pump-1", "pump-2", "signal-1")}
     story.play("08:00", "08:50", {**north(), **dead, "tank-1/level": lambda m: 3.0 if m < 10 else None})
     story.play("08:50", "09:30", {**north(), "tank-1/level": lambda _: None})
-    assert outcomes(story)["tank-1"] == "unknown"
+    assert outcomes(story)["tank-1"].outcome == "unknown"
 
 
 def test_two_causes_at_once_stay_two_incidents() -> None:
@@ -352,3 +352,48 @@ def test_the_places_that_a_sign_names_weigh_more_than_quiet_pressures() -> None:
     assert (incident.root.asset, incident.root.condition) == ("corner-3", "burst")
     assert incident.root.probability > 0.5
     assert incident.alternatives[0].asset == "corner-4"
+
+
+STREETS = """
+assets:
+  - {id: rain-1, utility: storm, kind: catchment, zone: z}
+  - {id: inlet-1, utility: storm, kind: inlet, zone: z}
+  - {id: inlet-2, utility: storm, kind: inlet, zone: z}
+  - {id: main-1, utility: storm, kind: storm_manhole, zone: z}
+  - {id: main-2, utility: storm, kind: storm_manhole, zone: z}
+links:
+  - {from: rain-1, to: inlet-1, relation: drains_to}
+  - {from: rain-1, to: inlet-2, relation: drains_to}
+  - {from: inlet-1, to: main-1, relation: drains_to}
+  - {from: inlet-2, to: main-2, relation: drains_to}
+sensors:
+  - {asset: rain-1, quantity: rain, unit: mm/h, every: 60, limits: {high: 20}}
+  - {asset: inlet-1, quantity: ponding, unit: m, every: 60, limits: {high: 0.1}}
+"""
+
+
+def test_what_no_sensor_watches_is_expected_as_far_as_others_of_its_kind_are_measured() -> None:
+    """Streets flood where nobody measures, too. Manholes, measured nowhere here, have no word for it."""
+    story = Scenario(STREETS)
+    rain = {"rain-1/rain": lambda m: 40.0 if m >= 10 else 0.0, "inlet-1/ponding": wave}
+    story.play("08:00", "08:15", rain)
+    (incident,) = story.incidents
+    assert {(one.asset, one.condition, one.watched) for one in incident.expected} == {
+        ("inlet-1", "ponding_high", True),
+        ("inlet-2", "ponding_high", False),
+    }
+    story.play("08:15", "13:00", {"rain-1/rain": lambda m: 40.0 if m < 60 else 0.0, "inlet-1/ponding": wave})
+    assert {(one.asset, one.outcome) for one in story.incidents[0].foretold} == {("inlet-1", "miss")}
+
+
+def test_a_root_that_no_sensor_shows_foretells_as_well() -> None:
+    """Pump and signal are dead, so the feeder is: what else it powers, though far from them, is expected."""
+    story = Scenario(
+        NORTH.replace("links:", "  - {id: sump-1, utility: storm, kind: pump, zone: north}\nlinks:")
+        .replace("links:", "links:\n  - {from: feeder-7, to: sump-1, relation: powers}")
+        .replace("sensors:", "  - {from: sump-1, to: tank-2, relation: supplies}\nsensors:")
+        .replace("links:", "  - {id: tank-2, utility: water, kind: tank, zone: north}\nlinks:", 1)
+    )
+    story.play("08:00", "08:15", north(pump_1=10, pump_2=10, signal_1=10))
+    expected = {(one.asset, one.condition) for one in story.incidents[0].expected}
+    assert ("tank-2", "level_low") in expected

@@ -29,6 +29,7 @@ from streams.learn import (
     Truth,
     fit_lag,
     fit_strengths,
+    forecasts,
     learn,
     named,
     seen_lags,
@@ -57,6 +58,7 @@ priors:
   - {condition: dead, kinds: [pump], prior: 0.01}
   - {prior: 0.001}
 """
+DRAINS = "a tank drains"
 TOWN = city_of("""
 assets:
   - {id: feeder-1, utility: power, kind: feeder, zone: z}
@@ -415,3 +417,66 @@ def test_windows_are_short_where_the_usual_lag_is_halfway() -> None:
     """As the file's readers understand them."""
     assert window((0, 2 * HOUR, 4 * HOUR)) == "[0s, 4h]"
     assert window((0, HOUR, 4 * HOUR)) == "[0s, 1h, 4h]"
+
+
+# --- foretelling ----------------------------------------------------------------------------------------
+
+
+def test_what_was_foretold_is_tried_by_what_came(causes: Causes) -> None:
+    """Told when the pumps died: one tank emptied, one did not; a tank low before them was not foretold."""
+    low = alarm("09:30", "tank-1", "level_low")
+    assert forecasts(day_of(causes, [*BOTH_PUMPS, low], FEEDER)) == Trials(
+        {((DRAINS,),): 1 / (1 + ALIKE)}, {(DRAINS,): 1 / (1 + ALIKE)}
+    )
+    before = alarm("07:00", "tank-1", "level_low")
+    assert forecasts(day_of(causes, [*BOTH_PUMPS, before], FEEDER)) == Trials({}, {(DRAINS,): 1.0})
+
+
+def test_a_forecast_whose_time_reaches_beyond_the_recording_is_no_trial(causes: Causes) -> None:
+    """Nobody knows what came of it."""
+    late = [alarm("23:00", "pump-1", "dead"), alarm("23:00", "pump-2", "dead")]
+    assert forecasts(day_of(causes, late, FEEDER)) == Trials({}, {})
+
+
+def test_a_strength_for_foretelling_is_learnt_beside_the_strength(causes: Causes) -> None:
+    """Ten days on which the tanks held out: foretold with less, explained as before where trials say so."""
+    days = [day_of(causes, BOTH_PUMPS, FEEDER) for _ in range(10)]
+    (lesson,) = [lesson for lesson in learn(days, causes).rules if lesson.name == DRAINS]
+    assert lesson.forecast is not None
+    assert lesson.forecast.old == 0.6
+    assert lesson.forecast.new < 0.2
+
+
+LESS_SURE = RuleLesson(DRAINS, None, None, Fit(30.0, 9.0, 0.6, 0.35))
+
+
+def test_a_strength_for_foretelling_stands_beside_the_strength(tmp_path: Path, causes: Causes) -> None:
+    """Put there by the first fit, changed by the second; the strength for explaining stays."""
+    once = amend(RULES, causes, lessons(LESS_SURE))
+    assert "strength: 0.6, forecast: 0.35," in once
+    assert "fitted on 30 forecasts of 12 days; was 0.6 ahead (assumed)" in once
+    again = RuleLesson(DRAINS, None, None, Fit(30.0, 9.0, 0.35, 0.5))
+    twice = amend(once, rules_of(tmp_path, once), lessons(again))
+    assert "strength: 0.6, forecast: 0.5," in twice
+    (rule,) = [rule for rule in rules_of(tmp_path, twice).rules if rule.name == DRAINS]
+    assert (rule.strength, rule.ahead) == (0.6, 0.5)
+
+
+def test_a_strength_for_foretelling_in_a_block_gets_a_line_of_its_own(tmp_path: Path) -> None:
+    """Comments behind the strength stay where they are."""
+    text = dedent("""
+        words: {}
+        measuring: []
+        rules:
+          - name: a tank drains
+            cause: dead
+            via: supplies
+            effect: level_low
+            lag: [0s, 4h]
+            strength: 0.6  # guessed
+            source: assumed
+        priors:
+          - prior: 0.001
+    """)
+    amended = amend(text, rules_of(tmp_path, text), lessons(LESS_SURE))
+    assert "    forecast: 0.35\n    strength: 0.6  # guessed\n" in amended
