@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from collectors.intake import Intake
 from collectors.messages import Message
@@ -59,6 +59,30 @@ class Faults:
             self.first.append(f"line {line}: {what}")
 
 
+class Source(Protocol):
+    """Where records come from, with the thinking that takes them."""
+
+    name: str
+    city: str
+
+    @property
+    def stream_time(self) -> int | None:
+        """How far the input has got."""
+        ...
+
+    def outputs(self) -> Iterator[Outputs]:
+        """All that is said of the records, in order, to the end of the input."""
+        ...
+
+    def counts(self) -> dict[str, Any]:
+        """What the summary tells of the input."""
+        ...
+
+    def nothing(self) -> str:
+        """What to say where nothing of the input could be used."""
+        ...
+
+
 def replay(
     recording: Path,
     city: Path,
@@ -73,20 +97,31 @@ def replay(
     read or written.
     """
     model = load_city(city)
-    rules = load_causes(causes) if causes else None
-    core, intake = Core(model, load_vocabulary(beside=city), rules), Intake(model)
+    core = Core(model, load_vocabulary(beside=city), load_causes(causes) if causes else None)
+    return put_down(_Recording(recording, core, on_progress), out)
+
+
+def put_down(source: Source, out: Path) -> dict[str, Any]:
+    """Write all that is said of a source into the folder ``out``; the summary, as it was written.
+
+    Raises NothingToReplay where nothing of it could be used, OSError where a file can't be written.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    faults = Faults()
     with TemporaryDirectory(prefix=".replay-", dir=out) as scratch:
         folder = Path(scratch)
         store = open_scratch(folder / "standing.sqlite")
         try:
-            _think(recording, core, intake, _Results(folder, store), faults, on_progress)
+            results = _Results(folder, store)
+            try:
+                for outputs in source.outputs():
+                    results.take(outputs)
+            finally:
+                results.close()
             _write_lines(folder / "alarms.jsonl", standing(store, "alarms"))
             _write_lines(folder / "incidents.jsonl", map(_without_history, standing(store, "incidents")))
-            if core.stream_time is None:
-                raise NothingToReplay(why_nothing(recording, intake, faults))
-            summary = _summary(recording, core, intake, store, faults, folder)
+            if source.stream_time is None:
+                raise NothingToReplay(source.nothing())
+            summary = _summary(source, store, folder)
         finally:
             store.close()
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
@@ -116,24 +151,38 @@ class _Results:
         self._notifications.close()
 
 
-def _think(
-    recording: Path,
-    core: Core,
-    intake: Intake,
-    results: _Results,
-    faults: Faults,
-    on_progress: OnProgress | None,
-) -> None:
-    try:
-        for batch in batches(read(recording, faults.add)):
+class _Recording:
+    """A recording and one core."""
+
+    def __init__(self, recording: Path, core: Core, on_progress: OnProgress | None) -> None:
+        self.name, self.city = recording.name, core.city.city
+        self._recording, self._core, self._on_progress = recording, core, on_progress
+        self._intake, self._faults = Intake(core.city), Faults()
+
+    @property
+    def stream_time(self) -> int | None:
+        return self._core.stream_time
+
+    def outputs(self) -> Iterator[Outputs]:
+        core, intake = self._core, self._intake
+        for batch in batches(read(self._recording, self._faults.add)):
             for record in intake.step(batch).records:
-                results.take(core.step(record))
-            if on_progress:
-                on_progress(intake.counts["messages"], core.stream_time)
+                yield core.step(record)
+            if self._on_progress:
+                self._on_progress(intake.counts["messages"], core.stream_time)
         if core.stream_time is not None:  # the end of the input: look at what was waiting for time to move
-            results.take(core.step(Tick(at=core.stream_time)))
-    finally:
-        results.close()
+            yield core.step(Tick(at=core.stream_time))
+
+    def counts(self) -> dict[str, Any]:
+        return {
+            "intake": dict(sorted(self._intake.counts.items())),
+            "detect": dict(sorted(self._core.counts.items())),
+            "broken_lines": self._faults.count,
+            "first_broken_lines": self._faults.first,
+        }
+
+    def nothing(self) -> str:
+        return why_nothing(self._recording, self._intake, self._faults)
 
 
 def batches(messages: Iterator[Message]) -> Iterator[list[Message]]:
@@ -165,9 +214,7 @@ def why_nothing(recording: Path, intake: Intake, faults: Faults) -> str:
     return f"{recording}: nothing to replay: {said[0]}; expected MQTT messages of this city, a line each"
 
 
-def _summary(
-    recording: Path, core: Core, intake: Intake, store: sqlite3.Connection, faults: Faults, folder: Path
-) -> dict[str, Any]:
+def _summary(source: Source, store: sqlite3.Connection, folder: Path) -> dict[str, Any]:
     """What happened, in figures. Nothing of the machine or its clock: the same bytes at every run."""
     by_utility: Counter[str] = Counter()
     alarms = 0
@@ -177,9 +224,9 @@ def _summary(
     incidents = [IncidentRevision.model_validate_json(body) for body in standing(store, "incidents")]
     foretold = (one for incident in incidents for one in incident.foretold)
     return {
-        "recording": recording.name,
-        "city": core.city.city,
-        "until": rfc3339(core.stream_time or 0),
+        "recording": source.name,
+        "city": source.city,
+        "until": rfc3339(source.stream_time or 0),
         "alarms": alarms,
         "alarms_by_utility": dict(sorted(by_utility.items())),
         "incidents": len(incidents),
@@ -187,10 +234,7 @@ def _summary(
         "predictions": reliability(foretold).model_dump(mode="json"),
         "notifications": _lines_of(folder / "notifications.jsonl"),
         "revisions": _lines_of(folder / "revisions.jsonl"),
-        "intake": dict(sorted(intake.counts.items())),
-        "detect": dict(sorted(core.counts.items())),
-        "broken_lines": faults.count,
-        "first_broken_lines": faults.first,
+        **source.counts(),
         "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in RESULTS},
     }
 

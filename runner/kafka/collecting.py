@@ -104,6 +104,7 @@ class KafkaLog:
             for site, record in self._sorter.step(batch.records):
                 entries += self._for_site(site, record)
             self._write(entries)
+        self.last_received = time.monotonic()
 
     def pass_time(self, at: int) -> None:
         """Tell every site that time has come to ``at`` (ms), or that nothing more comes for now."""

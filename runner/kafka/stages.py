@@ -6,6 +6,7 @@ Promises: the same records give the same outputs, in the same order and number, 
 restored state; a record that means nothing here becomes a dead letter, and nothing raises for what is in one.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -98,6 +99,16 @@ class DetectPart:
     def __init__(self, city: City, vocabulary: Vocabulary) -> None:
         self._city = city.city
         self._detector = Detector(city, vocabulary, clock=ToldClock(len(city.sensors_of)))
+
+    @property
+    def stream_time(self) -> int | None:
+        """How far the input has got."""
+        return self._detector.stream_time
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Readings taken, and those that were duplicates, late, of the future, or unknown."""
+        return self._detector.counts
 
     def step(self, record: Record) -> Iterator[Output]:
         """Alarm changes, and stream time each time it moved."""

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import zstandard
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from runner.kafka.reading import reader
 from runner.kafka.records import Headers, failed, said
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from schemas.topics import STATE
@@ -57,16 +58,7 @@ def load(settings: KafkaSettings, wanted: Mapping[str, int]) -> dict[str, Kept]:
     """
     if not wanted:
         return {}
-    consumer = Consumer(
-        settings.librdkafka(
-            {
-                "group.id": f"{settings.prefix}crosscurrent-reads-state",  # asked for, and never used
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-            }
-        )
-    )
+    consumer = reader(settings)
     found: dict[tuple[str, str], dict[str, bytes]] = {}
     try:
         consumer.assign([TopicPartition(settings.name(STATE), number, 0) for number in set(wanted.values())])

@@ -18,23 +18,14 @@ from confluent_kafka import (
 )
 
 from runner.kafka.carrier import Carrier
-from runner.kafka.records import failed, said
+from runner.kafka.reading import record_of
+from runner.kafka.records import failed
 from runner.kafka.settings import KafkaSettings
-from runner.kafka.stages import Record, Stage
+from runner.kafka.stages import Stage
 from runner.kafka.watchdog import Watchdog
 
 BATCH = 500
 LOOK_SECONDS = 0.1
-
-
-def record_of(message: Message) -> Record:
-    """What a stage is told of a record."""
-    key, value, offset = message.key(), message.value(), message.offset()
-    assert offset is not None
-    text = key.decode(errors="replace") if isinstance(key, bytes) else ""
-    return Record(
-        offset, message.timestamp()[1], text, value if isinstance(value, bytes) else b"", said(message)
-    )
 
 
 class Worker:

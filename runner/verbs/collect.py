@@ -28,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--share", metavar="GROUP", help="share the messages with all collectors of this group"
     )
+    parser.add_argument(
+        "--until-idle",
+        metavar="SECONDS",
+        type=float,
+        help="end when nothing came for so long, as after a recording was played",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,12 +64,12 @@ def run(args: argparse.Namespace) -> int:
         collector.start()
         try:
             say(f"collecting {city.city} from {mqtt.address} onto {kafka.address}")
-            _tell_silence(log)
+            _tell_silence(log, args.until_idle)
+            if log.stream_time is not None:
+                log.pass_time(log.stream_time)  # the end of the input: what waits for time is looked at
         finally:
             log.stop()
             collector.stop()
-            if collector.failure is None and log.stream_time is not None:
-                log.pass_time(log.stream_time)  # whatever waits for time to move is looked at
     if collector.failure is not None:
         raise collector.failure
     counted = ", ".join(f"{name} {count:,}" for name, count in sorted(log.counts.items()))
@@ -71,11 +77,11 @@ def run(args: argparse.Namespace) -> int:
     return caught.status
 
 
-def _tell_silence(log: "KafkaLog") -> None:
-    """Until interrupted: where a live city is silent, let its sites know that time passes."""
+def _tell_silence(log: "KafkaLog", until_idle: float | None) -> None:
+    """Where a live city is silent, let its sites know that time passes; return when idle for so long."""
     from runner.silence import time_in_silence
 
-    while True:
+    while until_idle is None or time.monotonic() - log.last_received < until_idle:
         time.sleep(IDLE_SECONDS)
         if (now := time_in_silence(log.last_received, log.stream_time)) is not None:
             log.pass_time(now)

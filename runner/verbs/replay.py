@@ -1,15 +1,18 @@
-"""``crosscurrent replay``: a recording through detection, correlation and alerting, into a folder.
+"""``crosscurrent replay``: a recording, or what Kafka holds, through all of the thinking, into a folder.
 
-In:  a recording and a city model.
+In:  a recording or a Kafka, and a city model.
 Out: the five files of ``runner.replay``; on the terminal what they hold, or the summary as JSON.
 """
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from schemas.errors import CrosscurrentError
 
 SUMMARY = "Replay a recording into alarms, incidents and notifications; the same bytes at every run."
 
@@ -17,26 +20,69 @@ SUMMARY = "Replay a recording into alarms, incidents and notifications; the same
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The recording, the city model, where the results go, and the rules."""
     parser.add_argument(
-        "recording", metavar="RECORDING", type=Path, help="*.jsonl, *.jsonl.gz or *.jsonl.zst"
+        "recording",
+        metavar="RECORDING",
+        help="*.jsonl, *.jsonl.gz or *.jsonl.zst; or the readings of a Kafka, kafka://[USER@]HOST[:PORT][,...]",
     )
     parser.add_argument("--city", metavar="FILE", type=Path, required=True, help="the city model")
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the results go")
     parser.add_argument(
         "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
     )
+    parser.add_argument(
+        "--from", dest="start", metavar="TIME", help="Kafka: only what was written since then"
+    )
+    parser.add_argument("--to", dest="end", metavar="TIME", help="Kafka: only what was written before")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay and print; 0. Raises BadConfig, NothingToReplay (CrosscurrentErrors) or OSError."""
-    from runner.replay import replay
+    """Replay and print; 0. Raises BadConfig, NothingToReplay, KafkaFailed or OSError."""
+    if args.recording.startswith(("kafka://", "kafkas://")):
+        summary = _from_kafka(args)
+    else:
+        from runner.replay import replay
 
-    meter = _Meter() if sys.stderr.isatty() else None
-    summary = replay(args.recording, args.city, args.out, meter, args.causes)
-    for fault in summary["first_broken_lines"]:
+        if args.start or args.end:
+            raise BadUsage("--from and --to choose records of a Kafka; a recording is replayed whole")
+        meter = _Meter() if sys.stderr.isatty() else None
+        summary = replay(Path(args.recording), args.city, args.out, meter, args.causes)
+    for fault in summary.get("first_broken_lines") or summary.get("first_broken_records", ()):
         print(f"{args.recording}: {fault}", file=sys.stderr)
     sys.stdout.write(json.dumps(summary, indent=1) + "\n" if args.json else _said(summary, args.out))
     return 0
+
+
+class BadUsage(CrosscurrentError):
+    """Arguments that don't go together."""
+
+
+def _from_kafka(args: argparse.Namespace) -> dict[str, Any]:
+    from runner.extras import needs
+    from runner.kafka.settings import kafka_settings
+    from runner.replay import put_down
+    from schemas.cityfile import load_city
+    from schemas.vocabulary import load_vocabulary
+    from streams.causes import load_causes
+
+    with needs("kafka"):
+        from runner.kafka.replaying import KafkaSource
+
+    settings = kafka_settings(args.recording, os.environ)
+    causes = load_causes(args.causes) if args.causes else load_causes()
+    start, end = (None if text is None else moment(text) for text in (args.start, args.end))
+    vocabulary = load_vocabulary(beside=args.city)
+    return put_down(KafkaSource(load_city(args.city), vocabulary, causes, settings, start, end), args.out)
+
+
+def moment(text: str) -> int:
+    """A time of the command line. Raises BadUsage where it is none."""
+    from schemas.times import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise BadUsage(f"{text!r} is no time ({error}); write it as 2025-06-04T09:00:00Z") from error
 
 
 class _Meter:
@@ -60,15 +106,23 @@ class _Meter:
 def _said(summary: dict[str, Any], out: Path) -> str:
     silos = ", ".join(f"{utility} {count}" for utility, count in summary["alarms_by_utility"].items())
     lines = [
-        f"{summary['city']}: {summary['intake'].get('messages', 0):,} messages until {summary['until']}",
+        f"{summary['city']}: {_input(summary)} until {summary['until']}",
         (
             f"{summary['alarms']} alarms ({silos or 'none'}), {summary['incidents']} incidents, "
             f"{summary['notifications']} notifications in {out}"
         ),
         *(f"  root: {root}" for root in summary["roots"]),
     ]
-    if refused := summary["intake"].get("refused", 0):
+    if refused := summary.get("intake", {}).get("refused", 0):
         lines.append(f"{refused} messages were refused; counts are in summary.json")
-    if summary["broken_lines"]:
-        lines.append(f"{summary['broken_lines']} lines of the recording could not be read")
+    if broken := summary.get("broken_lines"):
+        lines.append(f"{broken} lines of the recording could not be read")
+    if broken := summary.get("broken_records"):
+        lines.append(f"{broken} records could not be read")
     return "\n".join(lines) + "\n"
+
+
+def _input(summary: dict[str, Any]) -> str:
+    if "records" in summary:
+        return f"{summary['records']:,} records"
+    return f"{summary['intake'].get('messages', 0):,} messages"

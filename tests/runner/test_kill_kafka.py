@@ -24,12 +24,14 @@ SEED = 20250604
 class Supervised:
     """A verb that is started again each time it is killed, as a supervisor would."""
 
-    def __init__(self, on_kafka: OnKafka, stack: ExitStack, *arguments: str, **more: str) -> None:
-        self._on_kafka, self._stack, self._arguments, self._more = on_kafka, stack, arguments, more
+    def __init__(self, on_kafka: OnKafka, stack: ExitStack, *arguments: str, member: str = "") -> None:
+        self._on_kafka, self._stack, self._arguments, self._member = on_kafka, stack, arguments, member
         self.process = self._start(wait=True)
 
     def _start(self, *, wait: bool = False) -> "subprocess.Popen[str]":
-        return self._stack.enter_context(self._on_kafka.verb(*self._arguments, wait=wait, **self._more))
+        return self._stack.enter_context(
+            self._on_kafka.verb(*self._arguments, wait=wait, member=self._member)
+        )
 
     def kill(self) -> None:
         """Kill -9, and start again."""
@@ -56,14 +58,10 @@ def test_kills_of_every_part_change_nothing(
         on_kafka = OnKafka(kafka, prefix)
         collector = Supervised(on_kafka, stack, "collect", "--broker", mosquitto.address)
         one, other = (
-            Supervised(
-                on_kafka, stack, "stream", "detect", "--shell", shell, CROSSCURRENT_KAFKA_MEMBER=member
-            )
+            Supervised(on_kafka, stack, "stream", "detect", "--shell", shell, member=member)
             for member in "ab"
         )
-        correlate = Supervised(
-            on_kafka, stack, "stream", "correlate", "--shell", shell, CROSSCURRENT_KAFKA_MEMBER="c"
-        )
+        correlate = Supervised(on_kafka, stack, "stream", "correlate", "--shell", shell, member="c")
         everybody = [collector, one, other, correlate]
 
         def kafka_itself() -> None:
@@ -95,6 +93,8 @@ def test_kills_of_every_part_change_nothing(
             lambda: all_at_work(everybody) and readings(on_kafka).keys() == admitted(messages), "all readings"
         )
         end(collector.process)
+        with on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "1") as last:
+            assert last.wait(60) == 0
         settled(on_kafka, expected)
 
 

@@ -11,7 +11,7 @@ from runner.store import open_scratch, standing, write_standing
 from schemas.alarms import AlarmChange
 from schemas.incidents import Incident, IncidentRevision
 from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS
-from tests.runner.kafkahelp import CITY, OnKafka, admitted, end, publish, readings, recorded, wait_until
+from tests.runner.kafkahelp import CITY, OnKafka, end, publish, recorded, wait_until
 from tests.servers import Kafka, Mosquitto
 
 Results = dict[str, list[str]]
@@ -80,12 +80,21 @@ def test_workers_say_what_the_embedded_replay_says(
     expected = embedded(messages, tmp_path)
     with (
         on_kafka.verb("stream", "all", "--shell", shell) as workers,
-        on_kafka.verb("collect", "--broker", mosquitto.address) as collector,
+        on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "5") as collector,
     ):
         publish(mosquitto, messages)
-        wait_until(lambda: readings(on_kafka).keys() == admitted(messages), "all readings")
-        end(collector)
+        assert collector.wait(60) == 0
         settled(on_kafka, expected)
         end(workers)
 
     assert len(expected["incidents.jsonl"]) > 0
+    assert replayed(on_kafka, tmp_path / "from-kafka") == expected
+
+
+def replayed(on_kafka: OnKafka, out: Path) -> Results:
+    """What a replay from Kafka says."""
+    with on_kafka.verb(
+        "replay", on_kafka.kafka.address, "--out", str(out), wait=False, kafka=False
+    ) as process:
+        assert process.wait(120) == 0
+    return {name: sorted((out / name).read_text().splitlines()) for name in RESULTS}

@@ -1,0 +1,115 @@
+"""Replay from Kafka: the readings of all partitions through the stages of the workers, in one process.
+
+In:  the topic of readings, between two times of writing.
+Out: what the workers say of it, as ``runner.replay`` puts it down.
+Promises: the bytes of the file replay of the same messages, where one collector took them; no group's offsets
+are touched. The partition that is behind in stream time is always read next, so that memory does not grow
+with the topic.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from runner.core import Outputs
+from runner.kafka.plan import Plan
+from runner.kafka.reading import read
+from runner.kafka.records import Place, headers_of
+from runner.kafka.settings import KafkaSettings
+from runner.kafka.stages import Correlate, Detect, DetectPart, Output, Record
+from schemas.alarms import AlarmChange
+from schemas.city import City
+from schemas.incidents import IncidentRevision
+from schemas.notifications import Notification
+from schemas.readings import DeadLetter, Tick
+from schemas.topics import READINGS
+from schemas.vocabulary import Vocabulary
+from streams.causes import Causes
+
+FAULTS_MAX = 100
+
+
+class KafkaSource:
+    """The readings of a city on a Kafka. Raises KafkaFailed where that does not answer or lacks a topic."""
+
+    def __init__(
+        self,
+        city: City,
+        vocabulary: Vocabulary,
+        causes: Causes,
+        settings: KafkaSettings,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> None:
+        self.name, self.city = f"{settings.address}/{settings.name(READINGS)}", city.city
+        self._settings, self._start, self._end = settings, start, end
+        plan = Plan(city, vocabulary, causes, settings)
+        detect = Detect(city, vocabulary, plan.layout)
+        self._parts: dict[int, DetectPart] = {
+            number: part for number in plan.layout.assets if (part := detect.part(number)) is not None
+        }
+        self._correlate = Correlate(city, vocabulary, causes, plan.layout, 0).part(0)
+        self._records = 0
+        self._faults: list[str] = []
+        self._broken = 0
+
+    @property
+    def stream_time(self) -> int | None:
+        """How far the input has got."""
+        return max((part.stream_time for part in self._parts.values() if part.stream_time), default=None)
+
+    def outputs(self) -> Iterator[Outputs]:
+        """All that is said, to the end of the input."""
+        left = {
+            number: read(self._settings, READINGS, number, self._start, self._end) for number in self._parts
+        }
+        while left:
+            number = min(left, key=lambda one: (self._parts[one].stream_time or 0, one))
+            record = next(left[number], None)
+            if record is None:
+                del left[number]
+                continue
+            self._records += 1
+            yield self._step(number, record)
+        if (now := self.stream_time) is not None:  # look at what was waiting for time to move
+            tick = Tick(at=now).model_dump_json().encode()
+            for number in self._parts:
+                yield self._step(number, Record(2**62, 0, self.city, tick, {}))
+
+    def _step(self, number: int, record: Record) -> Outputs:
+        outputs = Outputs()
+        for index, output in enumerate(self._parts[number].step(record)):
+            self._take(output, outputs)
+            place = Place(Detect.name, number, record.offset, index)
+            said = {name: str(value) for name, value in headers_of(self.city, place, output.kind)}
+            if output.kind != "dead-letter" and self._correlate is not None:
+                for following in self._correlate.step(Record(0, 0, output.key, output.value, said)):
+                    self._take(following, outputs)
+        return outputs
+
+    def _take(self, output: Output, into: Outputs) -> None:
+        match output.kind:
+            case "alarm-change":
+                into.alarms.append(AlarmChange.model_validate_json(output.value))
+            case "incident-revision":
+                into.incidents.append(IncidentRevision.model_validate_json(output.value))
+            case "notification":
+                into.notifications.append(Notification.model_validate_json(output.value))
+            case "dead-letter":
+                self._broken += 1
+                if len(self._faults) < FAULTS_MAX:
+                    self._faults.append(DeadLetter.model_validate_json(output.value).reason)
+
+    def counts(self) -> dict[str, Any]:
+        """What the summary tells of the input."""
+        detect: Counter[str] = sum((part.counts for part in self._parts.values()), start=Counter())
+        return {
+            "records": self._records,
+            "detect": dict(sorted(detect.items())),
+            "broken_records": self._broken,
+            "first_broken_records": self._faults,
+        }
+
+    def nothing(self) -> str:
+        """What to say where nothing of the input could be used."""
+        return f"{self.name}: nothing to replay: {self._records} records of {self.city}, and no stream time"
