@@ -36,13 +36,16 @@ VERBS = (
     "topics",
     "collect",
     "stream",
+    "dlq",
+    "ledger",
 )
 """Every verb, in the order in which help shows them; each is the file ``runner/verbs/NAME.py``."""
 
 STATUSES = {
     0: "done",
     1: "ran, and the answer is no: check found faults, a story does not hold, "
-    "the demo did not truly run, a day of a benchmark gave no result, topics differ from the table",
+    "the demo did not truly run, a day of a benchmark gave no result, topics differ from the table, "
+    "the ledger has gaps, a letter can't be sent again",
     2: "wrong usage, or a configuration or input that can't be used",
     3: "the machine is in the way: port taken, disk full, data folder in use, broker or Kafka out of reach",
     130: "stopped by Ctrl-C",

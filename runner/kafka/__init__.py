@@ -10,6 +10,10 @@
     carrier     what every shell shares: parts, states, outputs
     faustworker the shell on Faust (default)
     worker      the shell on plain confluent-kafka
+    reading     a topic from outside, no group touched
+    replaying   the readings of all partitions through the stages, in one process
+    ledger      what is missing, unexplained or there twice, by id
+    letters     dead letters: found, shown, sent again
     watchdog    ends a process that makes no progress
 
 docs/kafka.md tells how it is run, docs/decisions/0009-time-is-written-into-the-log.md how time gets through.

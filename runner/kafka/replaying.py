@@ -30,7 +30,10 @@ FAULTS_MAX = 100
 
 
 class KafkaSource:
-    """The readings of a city on a Kafka. Raises KafkaFailed where that does not answer or lacks a topic."""
+    """The readings of a city on a Kafka. ``finish``: where they end, the input has ended.
+
+    Raises KafkaFailed where Kafka does not answer or lacks a topic.
+    """
 
     def __init__(
         self,
@@ -40,9 +43,11 @@ class KafkaSource:
         settings: KafkaSettings,
         start: int | None = None,
         end: int | None = None,
+        *,
+        finish: bool = True,
     ) -> None:
         self.name, self.city = f"{settings.address}/{settings.name(READINGS)}", city.city
-        self._settings, self._start, self._end = settings, start, end
+        self._settings, self._start, self._end, self._finish = settings, start, end, finish
         plan = Plan(city, vocabulary, causes, settings)
         detect = Detect(city, vocabulary, plan.layout)
         self._parts: dict[int, DetectPart] = {
@@ -58,6 +63,11 @@ class KafkaSource:
         """How far the input has got."""
         return max((part.stream_time for part in self._parts.values() if part.stream_time), default=None)
 
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """The partitions that carry the city."""
+        return tuple(self._parts)
+
     def outputs(self) -> Iterator[Outputs]:
         """All that is said, to the end of the input."""
         left = {
@@ -71,7 +81,7 @@ class KafkaSource:
                 continue
             self._records += 1
             yield self._step(number, record)
-        if (now := self.stream_time) is not None:  # look at what was waiting for time to move
+        if self._finish and (now := self.stream_time) is not None:  # what was waiting for time to move
             tick = Tick(at=now).model_dump_json().encode()
             for number in self._parts:
                 yield self._step(number, Record(2**62, 0, self.city, tick, {}))

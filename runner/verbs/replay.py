@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import CrosscurrentError
+from runner.moments import BadUsage, moment
 
 SUMMARY = "Replay a recording into alarms, incidents and notifications; the same bytes at every run."
 
@@ -53,10 +53,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-class BadUsage(CrosscurrentError):
-    """Arguments that don't go together."""
-
-
 def _from_kafka(args: argparse.Namespace) -> dict[str, Any]:
     from runner.extras import needs
     from runner.kafka.settings import kafka_settings
@@ -70,19 +66,9 @@ def _from_kafka(args: argparse.Namespace) -> dict[str, Any]:
 
     settings = kafka_settings(args.recording, os.environ)
     causes = load_causes(args.causes) if args.causes else load_causes()
-    start, end = (None if text is None else moment(text) for text in (args.start, args.end))
+    start, end = moment(args.start), moment(args.end)
     vocabulary = load_vocabulary(beside=args.city)
     return put_down(KafkaSource(load_city(args.city), vocabulary, causes, settings, start, end), args.out)
-
-
-def moment(text: str) -> int:
-    """A time of the command line. Raises BadUsage where it is none."""
-    from schemas.times import parse_time
-
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise BadUsage(f"{text!r} is no time ({error}); write it as 2025-06-04T09:00:00Z") from error
 
 
 class _Meter:

@@ -59,17 +59,18 @@ class OnKafka:
 
     @contextmanager
     def verb(
-        self, *arguments: str, wait: bool = True, kafka: bool = True, member: str = ""
+        self, *arguments: str, wait: bool = True, city: bool = True, kafka: bool = True, member: str = ""
     ) -> Iterator[subprocess.Popen[str]]:
         """A verb as a process of its own; ``wait`` until it has said its first line. Killed in the end.
 
-        ``kafka``: whether it has the option ``--kafka``; ``member``: a worker's own name.
+        ``city``, ``kafka``: whether to say which; ``member``: a worker's own name.
         """
         variables = {"CROSSCURRENT_KAFKA_PREFIX": self.settings.prefix}
         if member:
             variables["CROSSCURRENT_KAFKA_MEMBER"] = member
         command = [sys.executable, str(ROOT / "crosscurrent.py"), *arguments]
-        command += ["--city", str(CITY), *(["--kafka", self.kafka.address] if kafka else [])]
+        command += ["--city", str(CITY)] if city else []
+        command += ["--kafka", self.kafka.address] if kafka else []
         with subprocess.Popen(
             command, env=os.environ | variables, stdout=subprocess.PIPE, text=True
         ) as process:

@@ -107,9 +107,25 @@ def test_what_is_refused_is_a_dead_letter_before_it_is_acknowledged(
         wait_until(lambda: len(readings(on_kafka)) > 50, "readings")
         end(collector)
 
+    assert mended(on_kafka, mosquitto) == "2 sent again\n"
     letters = {seen.json["topic"]: seen.json["reason"] for seen in on_kafka.records(DEAD_LETTERS)}
     assert letters.keys() == {message.topic for message in poison}
     assert "atlantis" in letters["city/v1/atlantis/a/b/c/telemetry"]
+
+
+def mended(on_kafka: OnKafka, mosquitto: Mosquitto) -> str:
+    """List the letters, show them, send them again; the last word of it."""
+    with on_kafka.verb("dlq", "list", wait=False, city=False) as process:
+        listed, _ = process.communicate(timeout=60)
+    ids = [line.split()[0] for line in listed.splitlines()]
+    with on_kafka.verb("dlq", "show", *ids, wait=False, city=False) as process:
+        shown, _ = process.communicate(timeout=60)
+    assert [line.split()[1] for line in shown.splitlines() if line.startswith("letter")] == ids
+    assert "payload   base64 /yBub3QgSlNPTg==" in shown
+    again = ("dlq", "redrive", "--all", "--broker", mosquitto.address)
+    with on_kafka.verb(*again, wait=False, city=False) as process:
+        said, _ = process.communicate(timeout=60)
+    return said
 
 
 def test_a_killed_collector_loses_nothing_and_time_goes_on_where_it_was(

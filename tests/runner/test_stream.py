@@ -1,5 +1,7 @@
 """The workers on a real Kafka say what the embedded replay says, byte for byte, whatever happens to them."""
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -88,7 +90,17 @@ def test_workers_say_what_the_embedded_replay_says(
         end(workers)
 
     assert len(expected["incidents.jsonl"]) > 0
+    assert verified(on_kafka, tmp_path / "storm.jsonl") == (0, "")
     assert replayed(on_kafka, tmp_path / "from-kafka") == expected
+
+
+def verified(on_kafka: OnKafka, recording: Path) -> tuple[int, str]:
+    """Status of the ledger, and what it lists as missing or unexplained."""
+    with on_kafka.verb("ledger", "verify", "--recording", str(recording), wait=False) as process:
+        said, _ = process.communicate(timeout=120)
+    kinds = re.findall(r"^(.+): [\d,]+ due", said, re.MULTILINE)
+    assert kinds == ["readings", "alarm changes", "incident revisions", "notifications"]
+    return process.returncode, "".join(line for line in said.splitlines() if " due, " not in line)
 
 
 def replayed(on_kafka: OnKafka, out: Path) -> Results:
@@ -98,3 +110,21 @@ def replayed(on_kafka: OnKafka, out: Path) -> Results:
     ) as process:
         assert process.wait(120) == 0
     return {name: sorted((out / name).read_text().splitlines()) for name in RESULTS}
+
+
+def test_the_ledger_names_what_is_missing(on_kafka: OnKafka, mosquitto: Mosquitto, tmp_path: Path) -> None:
+    """Published and not collected, concluded by nobody: each by its id, with status 1."""
+    messages = recorded("storm-day", 24_000)[16_000:]
+    embedded(messages, tmp_path)
+    with on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "3") as collector:
+        publish(mosquitto, messages[:-1])
+        assert collector.wait(60) == 0
+    status, listed = verified(on_kafka, tmp_path / "storm.jsonl")
+
+    at = json.loads(messages[-1].payload)["at"]
+    asset = messages[-1].topic.split("/")[-2]
+    assert status == 1
+    assert f"missing  reading  {asset}/" in listed
+    assert at in listed
+    assert "missing  alarm change  " in listed
+    assert "missing  incident revision  " in listed

@@ -1,0 +1,177 @@
+"""The ledger: is all that was let in on Kafka, and does all that follows from it stand where it should?
+
+In:  the topics of a city; if wanted, the recording of what was published.
+Out: for readings, alarms, incidents and notifications: what is due, what is there, and by id what is missing,
+     what nobody can explain, and what is there twice.
+Promises: what is due is computed anew, from the readings alone, by the stages themselves. Nothing is written.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectors.intake import Intake
+from collectors.recording import read as read_recording
+from runner.kafka.reading import count_of, read
+from runner.kafka.records import kind_of, place_of
+from runner.kafka.replaying import KafkaSource
+from runner.kafka.settings import KafkaSettings
+from runner.replay import batches
+from schemas.alarms import AlarmChange
+from schemas.city import City
+from schemas.incidents import IncidentRevision
+from schemas.notifications import Notification
+from schemas.readings import Frame
+from schemas.times import rfc3339
+from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS, READINGS, Topic
+from schemas.vocabulary import Vocabulary
+from streams.causes import Causes
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One kind of thing: what is due and what is there, by id."""
+
+    kind: str
+    due: Counter[str]
+    there: Counter[str]
+
+    @property
+    def missing(self) -> list[str]:
+        """Due, and not there."""
+        return sorted(self.due.keys() - self.there.keys())
+
+    @property
+    def unexplained(self) -> list[str]:
+        """There, and not due."""
+        return sorted(self.there.keys() - self.due.keys())
+
+    @property
+    def twice(self) -> list[str]:
+        """There more often than due: harmless, as readers know them by their ids."""
+        return sorted(one for one, count in self.there.items() if 0 < self.due[one] < count)
+
+
+class Ledger:
+    """Accounts of one city, for what has its time (event time, or stream time when it was known) between
+    ``start`` and ``end`` (ms, the end left out). Raises KafkaFailed.
+    """
+
+    def __init__(
+        self,
+        city: City,
+        vocabulary: Vocabulary,
+        causes: Causes,
+        settings: KafkaSettings,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> None:
+        self._city, self._settings = city, settings
+        self._start, self._end = start, end
+        self._source = KafkaSource(city, vocabulary, causes, settings, finish=False)
+
+    def readings(self, recording: Path) -> Account:
+        """Readings of the recording that the intake lets in, against those on Kafka."""
+        return Account("reading", Counter(self._published(recording)), Counter(self._kept()))
+
+    def conclusions(self) -> list[Account]:
+        """What follows from the readings on Kafka, against what the workers said."""
+        due: dict[str, Counter[str]] = {kind: Counter() for kind in SAID}
+        for outputs in self._source.outputs():
+            for change in outputs.alarms:
+                self._count(due["alarm change"], _alarm_id(change), change.known_at)
+            for revision in outputs.incidents:
+                self._count(due["incident revision"], _revision_id(revision), revision.known_at)
+            for note in outputs.notifications:
+                self._count(due["notification"], note.id, note.at)
+        known = self._source.stream_time or 0
+        return [
+            Account(kind, due[kind], self._there(topic, said, known)) for kind, (topic, said) in SAID.items()
+        ]
+
+    def _published(self, recording: Path) -> Iterator[str]:
+        intake = Intake(self._city)
+        for batch in batches(read_recording(recording, lambda *_: None)):
+            for record in intake.step(batch).records:
+                if isinstance(record, Frame):
+                    yield from self._ids(record)
+
+    def _kept(self) -> Iterator[str]:
+        for partition in self._source.partitions:
+            for record in read(self._settings, READINGS, partition):
+                if kind_of(record.headers) == "frame" and record.key.startswith(f"{self._city.city}/"):
+                    yield from self._ids(Frame.model_validate_json(record.value))
+
+    def _ids(self, frame: Frame) -> Iterator[str]:
+        for sensor, at in zip(frame.sensors, frame.at, strict=True):
+            if self._is_asked(at):
+                yield f"{sensor} {rfc3339(at)}"
+
+    def _there(self, topic: Topic, said: Callable[[bytes], tuple[str, int]], known: int) -> Counter[str]:
+        """What is on a topic, each repetition by a worker that started anew counted as one more."""
+        found: Counter[str] = Counter()
+        for partition in range(count_of(self._settings, topic)):
+            for record in read(self._settings, topic, partition):
+                if kind_of(record.headers) == "tick" or not self._is_ours(record.headers):
+                    continue
+                name, at = said(record.value)
+                if at <= known:
+                    self._count(found, name, at)
+        return found
+
+    def _is_ours(self, headers: dict[str, str]) -> bool:
+        try:
+            place_of(headers)
+        except ValueError:
+            return False
+        return headers["ce_source"].split("/")[1] == self._city.city
+
+    def _count(self, into: Counter[str], name: str, at: int) -> None:
+        if self._is_asked(at):
+            into[name] += 1
+
+    def _is_asked(self, at: int) -> bool:
+        return (self._start is None or at >= self._start) and (self._end is None or at < self._end)
+
+
+def _alarm_id(change: AlarmChange) -> str:
+    cleared = "" if change.alarm.cleared is None else f" until {rfc3339(change.alarm.cleared)}"
+    return f"{change.alarm.id} {change.change} at {rfc3339(change.known_at)}{cleared}"
+
+
+def _revision_id(revision: IncidentRevision) -> str:
+    return f"{revision.id} revision {revision.revision}"
+
+
+def _said_alarm(value: bytes) -> tuple[str, int]:
+    change = AlarmChange.model_validate_json(value)
+    return _alarm_id(change), change.known_at
+
+
+def _said_revision(value: bytes) -> tuple[str, int]:
+    revision = IncidentRevision.model_validate_json(value)
+    return _revision_id(revision), revision.known_at
+
+
+def _said_note(value: bytes) -> tuple[str, int]:
+    note = Notification.model_validate_json(value)
+    return note.id, note.at
+
+
+SAID: dict[str, tuple[Topic, Callable[[bytes], tuple[str, int]]]] = {
+    "alarm change": (ALARMS, _said_alarm),
+    "incident revision": (INCIDENTS, _said_revision),
+    "notification": (NOTIFICATIONS, _said_note),
+}
+"""By kind: where it is said, and the id and time of one."""
+
+
+def faults(accounts: Iterable[Account]) -> list[str]:
+    """What is missing or unexplained, a line each."""
+    return [
+        f"{what}  {account.kind}  {one}"
+        for account in accounts
+        for what, ids in (("missing", account.missing), ("unexplained", account.unexplained))
+        for one in ids
+    ]

@@ -1,0 +1,66 @@
+"""``crosscurrent ledger``: from MQTT to the last word to people, is anything missing or counted twice?
+
+In:  the topics of a Kafka, a city model; if wanted, the recording of what was published.
+Out: a line for each thing missing or unexplained, by id, then a line of figures for each kind.
+Exit status: 0 all is there; 1 something is missing or unexplained.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+SUMMARY = "Verify that all that follows from the readings on Kafka is there, by id."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to verify, and where."""
+    parser.add_argument("action", metavar="ACTION", choices=("verify",), help="verify")
+    parser.add_argument("--city", metavar="FILE", type=Path, required=True, help="city model (city.yaml)")
+    parser.add_argument("--kafka", metavar="ADDRESS", help="kafka://[USER@]HOST[:PORT][,...] or kafkas://...")
+    parser.add_argument(
+        "--recording", metavar="FILE", type=Path, help="what was published: its readings must be on Kafka"
+    )
+    parser.add_argument(
+        "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
+    )
+    parser.add_argument("--from", dest="start", metavar="TIME", help="only what has its time since then")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="only what has its time before")
+    parser.add_argument("--twice", action="store_true", help="also list what is there twice (harmless)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify; 0, or 1. Raises BadConfig, BadUsage, KafkaFailed, ExtraMissing or OSError."""
+    from runner.extras import needs
+    from runner.kafka.settings import kafka_settings
+    from runner.moments import moment
+    from schemas.cityfile import load_city
+    from schemas.vocabulary import load_vocabulary
+    from streams.causes import load_causes
+
+    with needs("kafka"):
+        from runner.kafka.ledger import Ledger, faults
+
+    ledger = Ledger(
+        load_city(args.city),
+        load_vocabulary(beside=args.city),
+        load_causes(args.causes) if args.causes else load_causes(),
+        kafka_settings(args.kafka, os.environ),
+        moment(args.start),
+        moment(args.end),
+    )
+    accounts = [*([ledger.readings(args.recording)] if args.recording else []), *ledger.conclusions()]
+    found = faults(accounts)
+    lines = list(found)
+    if args.twice:
+        lines += [f"twice  {account.kind}  {one}" for account in accounts for one in account.twice]
+    lines += [
+        (
+            f"{account.kind}s: {len(account.due):,} due, {len(account.there):,} there, "
+            f"{len(account.missing):,} missing, {len(account.unexplained):,} unexplained, "
+            f"{len(account.twice):,} twice"
+        )
+        for account in accounts
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 1 if found else 0
