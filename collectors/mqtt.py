@@ -111,10 +111,21 @@ class Collector:
 
     def start(self) -> None:
         """Connect and collect. Raises BrokerFailed where the broker is out of reach or refuses us."""
+        # A broker sends what it kept for us before it answers our subscription: it must be stored at once,
+        # or the answer would wait behind a full queue for ever.
+        self._thread.start()
+        try:
+            self._agree()
+        except BaseException:
+            self._stopping.set()
+            self._thread.join()
+            raise
+
+    def _agree(self) -> None:
+        """Find a version of MQTT in which the broker accepts us."""
         for protocol in (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311):
             self._connect(protocol)
             if self._accepted.is_set():
-                self._thread.start()
                 return
             self._client.disconnect()
             self._client.loop_stop()

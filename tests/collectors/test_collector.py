@@ -213,6 +213,20 @@ def test_what_is_held_is_bounded(mosquitto: Mosquitto, running: Running) -> None
     assert numbers(kept) == list(range(5000))
 
 
+def test_a_backlog_larger_than_the_bound_is_taken(mosquitto: Mosquitto, running: Running) -> None:
+    """A broker sends what it kept before it answers the subscription: nobody waits for the other."""
+    first = Collector(settings(mosquitto), lambda _: None)
+    first.start()
+    first.stop()
+    publish(mosquitto, range(3000))
+
+    kept: list[Message] = []
+    running(Collector(settings(mosquitto, outstanding=10, receive_maximum=65535), kept.extend))
+
+    wait_until(lambda: len(kept) >= 3000, "3,000 messages")
+    assert numbers(kept) == list(range(3000))
+
+
 def test_it_comes_back_after_the_broker_was_away(mosquitto: Mosquitto, running: Running) -> None:
     """A broker that restarts is found again, and nothing published is missing."""
     kept: list[Message] = []
