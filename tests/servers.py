@@ -137,7 +137,7 @@ class Kafka(Server):
             "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=5\n"
             "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
             "transaction.state.log.num.partitions=5\nmin.insync.replicas=1\n"
-            "group.initial.rebalance.delay.ms=0\n"
+            "group.initial.rebalance.delay.ms=0\nlog.cleaner.backoff.ms=200\n"
         )
 
     def command(self) -> list[str]:

@@ -18,18 +18,16 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from collectors.intake import Intake
 from collectors.messages import Message
-from collectors.recording import read
 from runner.kafka.records import said
 from runner.kafka.settings import KafkaSettings, kafka_settings
 from runner.kafka.topics import TopicTable
 from schemas.cityfile import load_city
 from schemas.readings import Frame
 from schemas.topics import READINGS, Topic
+from tests.runner.storm import CITY
 from tests.servers import Kafka, Mosquitto
 
 ROOT = Path(__file__).parents[2]
-RIVERTON = ROOT / "cities" / "riverton"
-CITY = RIVERTON / "city.yaml"
 SECONDS = 60.0
 
 
@@ -150,12 +148,6 @@ def admitted(messages: list[Message]) -> set[tuple[str, int]]:
     """The readings that the intake lets in."""
     records = Intake(load_city(CITY)).step(messages).records
     return {key for r in records if isinstance(r, Frame) for key in zip(r.sensors, r.at, strict=True)}
-
-
-def recorded(name: str, count: int | None = None) -> list[Message]:
-    """The first messages of a recorded day of riverton."""
-    found = read(RIVERTON / f"{name}.jsonl.gz", lambda *_: None)
-    return [message for message, _ in zip(found, range(count or 10**9), strict=False)]
 
 
 def wait_until(true: Callable[[], bool], what: str) -> None:

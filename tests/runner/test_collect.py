@@ -15,7 +15,8 @@ from schemas.times import rfc3339
 from schemas.topics import DEAD_LETTERS, READINGS
 from schemas.vocabulary import load_vocabulary
 from streams.detect import Detector
-from tests.runner.kafkahelp import CITY, ROOT, OnKafka, admitted, end, publish, readings, recorded, wait_until
+from tests.runner.kafkahelp import ROOT, OnKafka, admitted, end, publish, readings, wait_until
+from tests.runner.storm import CITY, recorded
 from tests.servers import Kafka, Mosquitto
 
 

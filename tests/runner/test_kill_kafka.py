@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.kafkahelp import OnKafka, admitted, end, publish, readings, recorded, wait_until
+from tests.runner.kafkahelp import OnKafka, admitted, end, publish, readings, wait_until
+from tests.runner.storm import recorded
 from tests.runner.test_stream import embedded, settled
 from tests.servers import Kafka, Mosquitto, free_ports
 

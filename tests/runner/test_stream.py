@@ -13,7 +13,8 @@ from runner.store import open_scratch, standing, write_standing
 from schemas.alarms import AlarmChange
 from schemas.incidents import Incident, IncidentRevision
 from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS
-from tests.runner.kafkahelp import CITY, OnKafka, end, publish, recorded, wait_until
+from tests.runner.kafkahelp import OnKafka, end, publish, wait_until
+from tests.runner.storm import CITY, recorded
 from tests.servers import Kafka, Mosquitto
 
 Results = dict[str, list[str]]
