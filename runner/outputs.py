@@ -73,8 +73,8 @@ class SeenIncident(_Open):
 
     @property
     def assets(self) -> frozenset[str]:
-        """Assets whose alarms the incident holds."""
-        return frozenset(member.asset for member in self.members)
+        """What the incident is about: its root, and the assets whose alarms it holds."""
+        return frozenset([self.root.asset, *(member.asset for member in self.members)])
 
 
 class SeenRevision(SeenIncident):

@@ -126,11 +126,15 @@ def _answers(incident: SeenIncident) -> set[str]:
 def _mains(truth: TrueIncident, incidents: Iterable[SeenIncident]) -> list[SeenIncident]:
     """The incidents that hold most assets of the truth: one, or several that hold equally many.
 
+    A root without a sensor holds as its alarm would, and an accepted one as the cause.
+
     All of those must be right for ``main_top1``, else one incident per alarm would win it whenever the
     cause alarms first.
     """
     held = {
-        incident.id: len(incident.assets & truth.assets) for incident in incidents if overlap(incident, truth)
+        incident.id: len(incident.assets & (truth.assets | truth.roots))
+        for incident in incidents
+        if overlap(incident, truth)
     }
     most = max(held.values(), default=0)
     return [incident for incident in incidents if most and held.get(incident.id) == most]
