@@ -77,6 +77,13 @@ class Server:
         """End like a power cut."""
         self._end(signal.SIGKILL)
 
+    def freeze(self, seconds: float) -> None:
+        """Answer nobody for a while, as if the network were cut; connections stay."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
+
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)

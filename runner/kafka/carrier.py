@@ -20,6 +20,8 @@ from runner.kafka.state import Kept, load, pieces
 from schemas.topics import RECORD_BYTES_MAX, STATE
 
 FLUSH_SECONDS = 1.0
+WORK_PER_SAVE = 9
+"""Large states are written less often: so many times as long as writing them took is for work."""
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class Carrier:
         )
         (self._state_partitions,) = partitions(self._producer, settings, [STATE])
         self._source = settings.name(stage.source)
-        self._saved_at = time.monotonic()
+        self._save_at = time.monotonic() + settings.snapshot_seconds
         self.steps = 0
         """Records taken since the start."""
 
@@ -127,11 +129,17 @@ class Carrier:
     @property
     def due(self) -> bool:
         """Whether it is time to save."""
-        return time.monotonic() - self._saved_at >= self._settings.snapshot_seconds
+        return time.monotonic() >= self._save_at
 
     def save(self, only: Iterable[int] | None = None) -> dict[int, int]:
         """Write down the states that changed, of all parts or ``only`` these; their offsets by partition."""
-        self._saved_at = time.monotonic()
+        began = time.monotonic()
+        saved = self._save(only)
+        took = time.monotonic() - began
+        self._save_at = began + took + max(self._settings.snapshot_seconds, took * WORK_PER_SAVE)
+        return saved
+
+    def _save(self, only: Iterable[int] | None) -> dict[int, int]:
         numbers = self._parts.keys() if only is None else self._parts.keys() & set(only)
         changed = {
             number: carried for number in numbers if (carried := self._parts[number]).next > carried.saved

@@ -63,7 +63,7 @@ class KafkaLog:
                     "transactional.id": transactional_id,
                     "transaction.timeout.ms": TRANSACTION_SECONDS * 1000,
                     "partitioner": "murmur2_random",
-                    "linger.ms": 1,  # the batch has gathered already
+                    "linger.ms": 0,  # the batch has gathered already
                     "message.max.bytes": RECORD_BYTES_MAX,
                 }
             )

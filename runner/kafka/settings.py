@@ -49,7 +49,7 @@ class KafkaSettings(BaseModel):
     """What the names of topics, groups and transactions begin with: two systems on one Kafka stay apart."""
     linger_ms: Annotated[int, Field(ge=0, le=10_000)] = 20
     """How long a collector lets the first message wait for others."""
-    batch_messages: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    batch_messages: Annotated[int, Field(ge=1, le=100_000)] = 5_000
     """Most messages that a collector writes in one transaction."""
     frame_readings: Annotated[int, Field(ge=1, le=10_000)] = 1_000
     """Readings at which a frame is closed."""

@@ -7,6 +7,7 @@ turns in two slots, and one counts only when all its pieces are there. Pieces ar
 """
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -45,7 +46,8 @@ def pieces(name: str, number: int, kept: Kept) -> Iterator[Piece]:
         json.dumps(kept.state, separators=(",", ":")).encode()
     )
     count = max(1, -(-len(packed) // PIECE_BYTES))
-    label: Headers = [("state", f"{VERSION}/{kept.next}/{count}")]
+    # With the checksum, pieces of two writers (one of them given up by the group) never make one state.
+    label: Headers = [("state", f"{VERSION}/{kept.next}/{count}/{zlib.crc32(packed)}")]
     for index in range(count):
         part = packed[index * PIECE_BYTES : (index + 1) * PIECE_BYTES]
         yield Piece(f"{name}/{number % 2}/{index}", part, label)
@@ -99,7 +101,7 @@ def _newest(
     whole: list[tuple[int, int, str]] = []
     for (of, label), parts in found.items():
         if of == name:
-            version, next_, count = map(int, label.split("/"))
+            version, next_, count, _ = map(int, label.split("/"))
             if len(parts) == count:
                 whole.append((next_, version, label))
     if not whole:

@@ -150,9 +150,9 @@ def admitted(messages: list[Message]) -> set[tuple[str, int]]:
     return {key for r in records if isinstance(r, Frame) for key in zip(r.sensors, r.at, strict=True)}
 
 
-def wait_until(true: Callable[[], bool], what: str) -> None:
+def wait_until(true: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
     """Poll until it is true."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"still not: {what}"
         time.sleep(0.2)
