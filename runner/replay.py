@@ -142,9 +142,8 @@ class _Results:
         self._notifications = (folder / "notifications.jsonl").open("w", encoding="utf-8")
 
     def take(self, outputs: Outputs) -> None:
-        _write(self._revisions, (r.model_dump_json() for r in outputs.incidents))
+        _write(self._revisions, write_standing(self._store, outputs.alarms, outputs.incidents))
         _write(self._notifications, (n.model_dump_json() for n in outputs.notifications))
-        write_standing(self._store, outputs.alarms, outputs.incidents)
 
     def close(self) -> None:
         self._revisions.close()

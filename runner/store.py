@@ -284,12 +284,11 @@ def open_scratch(path: Path) -> sqlite3.Connection:
 
 def write_standing(
     writer: sqlite3.Connection, alarms: Iterable[AlarmChange], incidents: Iterable[IncidentRevision]
-) -> None:
-    """Bring alarms and incidents up to date in a file with our ``TABLES``."""
+) -> list[str]:
+    """Bring alarms and incidents up to date in a file with our ``TABLES``; the revisions as JSON texts."""
     for change in alarms:
         _write_alarm(writer, change)
-    for incident in incidents:
-        _write_incident(writer, incident)
+    return [_write_incident(writer, incident) for incident in incidents]
 
 
 def standing(reader: sqlite3.Connection, table: Literal["alarms", "incidents"]) -> Iterator[str]:
@@ -313,7 +312,7 @@ def _write_alarm(writer: sqlite3.Connection, change: AlarmChange) -> None:
     )
 
 
-def _write_incident(writer: sqlite3.Connection, incident: IncidentRevision) -> None:
+def _write_incident(writer: sqlite3.Connection, incident: IncidentRevision) -> str:
     body = incident.model_dump_json()
     live = incident.replaced_by is None and incident.change not in ("replaced", "retracted")
     writer.execute(
@@ -327,3 +326,4 @@ def _write_incident(writer: sqlite3.Connection, incident: IncidentRevision) -> N
         "WHERE excluded.revision >= revision",
         (incident.id, incident.opened, incident.closed, live, incident.replaced_by, incident.revision, body),
     )
+    return body

@@ -5,6 +5,7 @@ time zone can slip in. Outside (files, wire) it is RFC 3339 text; the two functi
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -31,6 +32,7 @@ def milliseconds(moment: datetime) -> int:
     return round(moment.timestamp() * SECOND)
 
 
+@lru_cache(maxsize=8192)  # revisions of an incident repeat the times of its members
 def rfc3339(at: int) -> str:
     """The RFC 3339 text of a time in UTC, with milliseconds only where there are any."""
     whole, rest = divmod(at, SECOND)

@@ -178,9 +178,9 @@ def _column(names: list[str], sensor: str) -> int:
 def _held(values: Row) -> Row:
     """Gaps filled with what was known last, the ones at the beginning with what comes first."""
     known = ~np.isnan(values)
-    if known.all() or not known.any():
+    if np.count_nonzero(known) in (0, len(values)):
         return values
-    place = np.where(known, np.arange(len(values)), int(known.argmax()))
+    place = np.where(known, np.arange(len(values)), known.argmax())
     return values[np.maximum.accumulate(place)]
 
 

@@ -14,7 +14,8 @@ Indices = NDArray[np.intp]
 
 def median(values: Row | Indices) -> float:
     """The median of values of which none is NaN."""
-    ordered, half = np.sort(values), len(values) // 2
+    ordered, half = values.copy(), len(values) // 2
+    ordered.sort()
     return float(ordered[half] + ordered[-half - 1]) / 2
 
 
