@@ -157,7 +157,7 @@ class SpikeWatch:
     def __init__(self, sites: list[list[Sensor]]) -> None:
         sensors = [(sensor, site) for site, its in enumerate(sites) for sensor in its]
         self.sensors = tuple(sensor.id for sensor, _ in sensors)
-        self._least = tuple(SPIKE_DEADBANDS * sensor.deadband for sensor, _ in sensors)
+        self._least = np.array([SPIKE_DEADBANDS * sensor.deadband for sensor, _ in sensors])
         self._site = tuple(site for _, site in sensors)
 
     def begin(self) -> Any:
@@ -167,7 +167,7 @@ class SpikeWatch:
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
         """One look further."""
         rows = past.window(at, SPIKES_BACK)
-        found = {number: _spikes(rows[:, number], self._least[number]) for number in _suspects(rows)}
+        found = {number: _spikes(rows[:, number], self._least[number]) for number in _suspects(rows, self._least)}
         together = {self._site[number]: np.zeros(len(rows), dtype=int) for number in found}
         for number, (spikes, _) in found.items():
             together[self._site[number]][spikes] += 1
@@ -202,16 +202,15 @@ def _beside(values: Row) -> tuple[Row, Row, Row]:
     return np.abs(values[2:-2] - middle), middle, np.abs(high - low)
 
 
-def _suspects(rows: Row) -> list[int]:
+def _suspects(rows: Row, least: Row) -> list[int]:
     """The columns that may hold a spike: the cheap question first, for all columns one after the other."""
     columns = rows.T
     known = ~np.isnan(columns)
+    count = known.sum(axis=1)
     off, middle, apart = _beside(columns[known])
-    far = np.flatnonzero((off > SPIKE_PART * np.abs(middle)) & (apart < off / 2))
-    if not len(far):
-        return []
-    ends = known.sum(axis=1).cumsum()
-    return sorted(set(map(int, ends.searchsorted(far + 2, side="right"))))
+    far = (off > SPIKE_PART * np.abs(middle)) & (apart < off / 2)
+    far &= off > np.repeat(least, count)[2:-2]
+    return sorted(set(map(int, count.cumsum().searchsorted(far.nonzero()[0] + 2, side="right"))))
 
 
 def _spikes(column: Row, least: float) -> tuple[Indices, int]:
