@@ -41,7 +41,7 @@ class Core:
         self._detector = Detector(city, vocabulary)
         self._correlation = Correlation(city, causes or load_causes(), vocabulary)
         self._desk = Desk()
-        gc.collect()
+        gc.collect(1)
         gc.freeze()  # the city model stays: looking at it again and again paused us in large cities
 
     @property

@@ -10,9 +10,11 @@ A pump is a second witness of its level: its control starts and stops it at two 
 docs/signs.md gives the reasoning.
 """
 
+import math
 import statistics
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,28 +103,36 @@ class View:
     def __init__(self, rows: Row, at: int, pumps: list[Pump]) -> None:
         self.at, self.rows, self._pumps = at, rows, pumps
         self.level = rows[:, 0].copy()
-        self.known = np.flatnonzero(~np.isnan(self.level))
+        self.known = (~np.isnan(self.level)).nonzero()[0]
         """Minutes with a level."""
         self.values = self.level[self.known]
-        self.on: Row = np.maximum.reduce([_held(pump.runs(rows)) for pump in pumps])
+        runs = [_held(pump.runs(rows)) for pump in pumps]
+        self.on: list[float] = (runs[0] if len(runs) == 1 else np.maximum.reduce(runs)).tolist()
+        """By minute: whether a pump runs."""
+
+    def live(self, since: int = 0, until: int | None = None) -> bool:
+        """Whether the pumps have power in all these rows."""
+        return self._dead is None or not self._dead[since:until].any()
+
+    def wet(self, since: int = 0, until: int | None = None) -> bool:
+        """Whether the pumps have water in all these rows."""
+        return self._dry is None or not self._dry[since:until].any()
 
     @cached_property
-    def live(self) -> Flags:
-        """By minute: whether the pumps have power."""
+    def _dead(self) -> Flags | None:
         volts = [self.rows[:, column] for pump in self._pumps for column in pump.volts]
         if all(np.fmin.reduce(v) > LIVE_PU for v in volts):
-            return np.full(len(self.rows), True)
-        found: Flags = np.minimum.reduce([_smooth(_held(v)) for v in volts]) > LIVE_PU
+            return None
+        found: Flags = ~(np.minimum.reduce([_smooth(_held(v)) for v in volts]) > LIVE_PU)
         return found
 
     @cached_property
-    def wet(self) -> Flags:
-        """By minute: whether the pumps have water."""
+    def _dry(self) -> Flags | None:
         suction = [self.rows[:, column] for pump in self._pumps for column in pump.suction]
         if not any(np.fmin.reduce(pressure) < DRY_M for pressure in suction):
-            return np.full(len(self.rows), True)
-        dry: Flags = np.logical_or.reduce([_smooth(_held(pressure)) < DRY_M for pressure in suction])
-        return ~dry
+            return None
+        found: Flags = np.logical_or.reduce([_smooth(_held(pressure)) < DRY_M for pressure in suction])
+        return found
 
     @cached_property
     def flow(self) -> Row | None:
@@ -227,7 +237,7 @@ class LevelWatch:
         known = State(*state)
         standing = tuple(Standing(*one) for one in known.standing)
         view = View(past.window(at, LOOKS_BACK), at, self._pumps)
-        if len(view.known) < 3 or view.place(at) - view.known[-1] > 2 * STRIDE or np.isnan(view.on[-1]):
+        if len(view.known) < 3 or view.place(at) - view.known[-1] > 2 * STRIDE or math.isnan(view.on[-1]):
             return known, tuple(self._sign(one) for one in standing)
         repeats = _repeats_since(known.repeats, view)
         if known.repeats >= 0 > repeats:
@@ -272,7 +282,7 @@ class LevelWatch:
             state = state._replace(ran=kept) if state.on else state._replace(stood=kept)
         state = state._replace(on=on, since=view.minute(row), tripped=False)
         around = view.level[max(row - 1, 0) : row + 2]
-        able = view.live[max(row - 3, 0) : row + 2].all() and view.wet[max(row - 5, 0) : row + 2].all()
+        able = view.live(max(row - 3, 0), row + 2) and view.wet(max(row - 5, 0), row + 2)
         if deceived or not able or np.isnan(around).all():
             return state
         ahead = self._up if not on else -self._up
@@ -332,7 +342,7 @@ class LevelWatch:
             return None
         begin, long = view.still, len(view.rows) - view.still
         ended = state.told_truth >= 0 and view.at - long * MINUTE <= state.told_truth + STRIDE * MINUTE
-        if begin < 2 * STILL or long < 6 or ended or not view.live[begin:].all():
+        if begin < 2 * STILL or long < 6 or ended or not view.live(begin):
             return None
         held = view.values[view.known.searchsorted(begin) :]
         lie = Standing(self._asset, "lying", view.minute(begin), median(held))
@@ -352,7 +362,7 @@ class LevelWatch:
         fastest = max(map(abs, (*state.ran, *state.stood)), default=0.0)
         if self._area:
             fastest = max(fastest, 1.3 * sum(pump.lps for pump in self._pumps) * 0.06 / self._area)
-        if self._up * leap > 0 and self._up > 0 and view.on[begin - 2 : begin + 1].max() < 0.5:
+        if self._up * leap > 0 and self._up > 0 and max(view.on[begin - 2 : begin + 1]) < 0.5:
             fastest *= 0.2  # a tank doesn't fill while its pump stands
         natural = 1.5 * fastest * (median(after) - median(before)) + 0.8 * SPREAD * view.sigma
         believed = not self._sole or stands if self._up * leap > 0 else not stands
@@ -387,7 +397,7 @@ class LevelWatch:
 
     def _frozen(self, state: State, view: View) -> Standing | None:
         """The same reading again and again, for longer than its pump could have left it there."""
-        if state.repeats < 0 or not self._sole or not view.live.all():
+        if state.repeats < 0 or not self._sole or not view.live():
             return None
         long = (view.at - state.repeats) // MINUTE
         if long < ALIKE or state.since > state.repeats + SETTLED * MINUTE:
@@ -417,12 +427,13 @@ class LevelWatch:
         recent = view.values[-3:]
         away = np.abs(recent - lie.value) > SPREAD * max(view.sigma, 0.004)
         since = max(view.place(lie.onset), 0)
-        turns = int(np.count_nonzero(np.diff(view.on[min(since + 4, len(view.on) - 1) :] > 0.5)))
+        ran = [on > 0.5 for on in view.on[min(since + 4, len(view.on) - 1) :]]
+        turns = sum(one != other for one, other in pairwise(ran))
         return None if np.count_nonzero(away) >= 2 or turns >= 2 else lie
 
     def _shut(self, state: State, view: View) -> Standing | None:
         """Water that doesn't pass between a tank and its zone."""
-        if not self._valves or state.repeats >= 0 or not view.live[-STILL:].all():
+        if not self._valves or state.repeats >= 0 or not view.live(-STILL):
             return None
         margin = SPREAD * view.sigma
         if not margin < view.now() < self._full - margin:  # empty or full, it stands still by itself
@@ -491,12 +502,12 @@ class LevelWatch:
 
     def _stands(self, state: State, view: View) -> Iterator[Standing]:
         """Pumps that stand though their level asks for them."""
-        if view.on[-1] > 0.5 or state.repeats >= 0 or not view.live[-5:].all() or not view.wet[-8:].all():
+        if view.on[-1] > 0.5 or state.repeats >= 0 or not view.live(-5) or not view.wet(-8):
             return
         pump = self._pumps[0].asset
         if state.tripped and view.at - state.since >= 3 * MINUTE:
             yield Standing(pump, "stopped", state.since)
-        elif self._sole and view.on[-6:].max() < 0.5 and self._asks(state, view):
+        elif self._sole and max(view.on[-6:]) < 0.5 and self._asks(state, view):
             yield Standing(pump, "stopped", view.minute(int(view.known[-4:][0])))
 
 
@@ -552,12 +563,12 @@ class PumpWatch:
             signs = (Sign(self._pump.asset, "stopped", since),) if since >= 0 else ()
             return (seen + int(not np.isnan(now)), ran, since), signs
         view = View(past.window(at, self.minutes), at, [self._pump])
-        able = view.live[-6:].all() and view.wet[-10:].all()
+        able = view.live(-6) and view.wet(-10)
         if since >= 0:
             if able:
                 return (seen, ran, since), (Sign(self._pump.asset, "stopped", since),)
             return (seen, ran, -1), (Sign(self._pump.asset, "stopped", since, at),)
-        if able and len(view.on) >= 5 and view.on[-5:].max() < 0.5:
+        if able and len(view.on) >= 5 and max(view.on[-5:]) < 0.5:
             begun = view.minute(len(view.rows) - 5)
             return (seen, ran, begun), (Sign(self._pump.asset, "stopped", begun),)
         return (seen, ran, -1), ()

@@ -167,7 +167,8 @@ class SpikeWatch:
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
         """One look further."""
         rows = past.window(at, SPIKES_BACK)
-        found = {number: _spikes(rows[:, number], self._least[number]) for number in _suspects(rows, self._least)}
+        suspects = _suspects(rows, self._least)
+        found = {number: _spikes(rows[:, number], self._least[number]) for number in suspects}
         together = {self._site[number]: np.zeros(len(rows), dtype=int) for number in found}
         for number, (spikes, _) in found.items():
             together[self._site[number]][spikes] += 1

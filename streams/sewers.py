@@ -621,7 +621,7 @@ def _balance(level: Row, flow: Row, area_m2: float) -> float:
     if not whole or len(flows) < GAPLESS * len(flow):
         return float("nan")  # level and flow would speak of different times
     gained = (level[heard[-1]] - level[heard[0]]) * area_m2 * 1000 / (60 * (heard[-1] - heard[0]))
-    return float(gained + np.mean(flows))
+    return float(gained + flows.sum() / len(flows))
 
 
 def _middle(values: Row) -> float:
