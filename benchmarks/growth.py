@@ -5,14 +5,15 @@ breaks loose, one after the other, a few minutes apart: alarms gather, and each 
 at. Measured is every step from 400 active alarms on. Beside us runs the same correlation without memory of
 its parts, which thinks everything anew at each step (fewer steps: it is slow). ``ours_vs_everything_anew`` is
 its 99th percentile over ours. The aim: 50 ms at most, whatever the size of the city; so the same is measured
-in a city a tenth as large.
+in a city a tenth as large. And once more with borders: each district a domain of its own, its ring road
+joined to the next district's.
 """
 
 import gc
 import resource
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from statistics import quantiles
 
 from common import ROOT, flags, machine, report
@@ -20,12 +21,12 @@ from common import ROOT, flags, machine, report
 from collectors.intake import Intake
 from collectors.recording import read
 from schemas.alarms import AlarmChange
-from schemas.city import City
+from schemas.city import City, Link, Relation
 from schemas.cityfile import load_city
 from schemas.times import MINUTE
 from schemas.vocabulary import load_vocabulary
 from streams.causes import load_causes
-from streams.correlate import Correlator
+from streams.correlation import Correlation
 from streams.detect import Detector
 from streams.explain import Explainer
 
@@ -48,6 +49,8 @@ def main() -> None:
     large = city_of(town, LARGE)
     ours = steps(large, storm, 150 if args.quick else 400)
     small = steps(city_of(town, SMALL), storm, 150 if args.quick else 400)
+    parted = steps(with_borders(large), storm, 150 if args.quick else 400)
+    parted_small = steps(with_borders(city_of(town, SMALL)), storm, 150 if args.quick else 400)
     anew = steps(large, storm, 20 if args.quick else 60, forgetful=True)
     figures = {
         "assets": float(len(large.assets)),
@@ -55,12 +58,16 @@ def main() -> None:
         "step_p99_ms": centile(ours, 99),
         "step_worst_ms": max(ours),
         "step_p99_ms_in_a_tenth_of_the_city": centile(small, 99),
+        "step_p50_ms_with_borders": centile(parted, 50),
+        "step_p99_ms_with_borders": centile(parted, 99),
+        "step_p99_ms_with_a_tenth_of_the_borders": centile(parted_small, 99),
         "step_p99_ms_everything_anew": centile(anew, 99),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 / 1024),
     }
     ratios = {
         "ours_vs_everything_anew": centile(anew, 99) / centile(ours, 99),
         "large_vs_small_city": centile(small, 99) / centile(ours, 99),
+        "many_vs_few_domains": centile(parted_small, 99) / centile(parted, 99),
     }
     report("growth", before, figures, ratios, args.json)
 
@@ -87,6 +94,22 @@ def city_of(town: City, assets: int) -> City:
             for k in town.links
         ),
         sensors=tuple(s.model_copy(update={"asset": name(n, s.asset)}) for n in copies for s in town.sensors),
+    )
+
+
+def with_borders(city: City) -> City:
+    """The city with its districts side by side, a border between each two."""
+    rings = [asset.id for asset in city.assets if asset.id.endswith("road-ring")]
+    borders = (
+        Link.model_validate({"from": one, "to": other, "relation": Relation.NEAR, "border": True})
+        for one, other in pairwise(rings)
+    )
+    return City(
+        city=city.city,
+        timezone=city.timezone,
+        assets=city.assets,
+        links=(*city.links, *borders),
+        sensors=city.sensors,
     )
 
 
@@ -119,18 +142,19 @@ def storms(storm: list[AlarmChange]) -> Iterator[AlarmChange]:
 
 def steps(city: City, storm: list[AlarmChange], count: int, *, forgetful: bool = False) -> list[float]:
     """Milliseconds of each step from BUSY active alarms on, up to so many steps or ACTIVE alarms and more."""
-    correlator = Correlator(city, load_causes(), load_vocabulary())
+    correlation = Correlation(city, load_causes(), load_vocabulary())
     gc.collect()
     gc.freeze()  # as runner.core does
     took: list[float] = []
     for active, change in enumerate(storms(storm), 1):
-        correlator.take(change)
+        correlation.take(change)
         if active < BUSY - 10 and active % 10:
             continue  # on the way there only now and then
         if forgetful:
-            correlator._explainer = Explainer(correlator._network)  # noqa: SLF001 - the peer is us without memory
+            (correlator,) = correlation._correlators.values()  # noqa: SLF001 - the peer is us without memory
+            correlator._explainer = Explainer(correlator._network)  # noqa: SLF001
         begun = time.perf_counter()
-        correlator.look(change.known_at)
+        correlation.look(change.known_at)
         if active >= BUSY:
             took.append(1_000 * (time.perf_counter() - begun))
         if len(took) == count or active == ACTIVE + count:

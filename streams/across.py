@@ -5,9 +5,9 @@ Out: the incident over all of them.
 Pure, and a function of the set: the order of the sides plays no part.
 
 Its root is found by giving way: what one side takes for the beginning may stand among the alarms of another
-side, which knows what brought it; then that side's root counts, and so on. Where a cause that no sensor shows
-lies beyond the border, the domain that it belongs to is asked. Where two sides name each other's, the cause
-stays that the side which should give way holds more probable.
+side, which knows what brought it; then that side's root counts, and so on. A side that blames what no sensor
+shows gives way to one that is surer of another reason for its earliest alarm, or else to the domain that it
+blames. Where two sides name each other's cause, that stays which the other holds more probable.
 """
 
 from collections import Counter, defaultdict
@@ -108,6 +108,7 @@ class _Joining:
         others = [other for other in range(len(self.sides)) if self.sides[other].domain != side.domain]
         judges = [other for other in others if root in self.inside[other]]
         if root not in self.inside[index]:
+            judges = judges or self._better_guesses(index, others)
             judges = judges or [other for other in others if self.sides[other].domain == home]
         if not judges or (side.domain == home and any(_root(self.sides[judge]) == root for judge in judges)):
             return None
@@ -119,6 +120,21 @@ class _Joining:
                 -other,
             ),
         )
+
+    def _better_guesses(self, index: int, others: Sequence[int]) -> list[int]:
+        """Sides that hold a side's earliest alarm, and are surer of what brought it.
+
+        For a side that blames what no sensor shows: whoever sees more of the way may know a better reason.
+        """
+        guess = self.sides[index].incident
+        first = Node(guess.members[0].asset, self.causes.base(guess.members[0].condition))
+        return [
+            other
+            for other in others
+            if first in self.inside[other]
+            and _root(self.sides[other]) != _root(self.sides[index])
+            and self.sides[other].incident.root.probability > guess.root.probability
+        ]
 
     def _held_by_next(self, index: int, circle: Sequence[int]) -> float:
         """How probable the side that this one gives way to holds its root."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from schemas.city import City
 from schemas.cityfile import lint_city
 from schemas.errors import BadConfig, Fault
 from schemas.yamlfile import BYTES_MAX, read
@@ -63,8 +64,22 @@ def _city(path: Path) -> _Found:
     city = found.city
     if city is None:
         return _Found(found.faults, found.notes)
-    holds = {"asset": len(city.assets), "link": len(city.links), "sensor": len(city.sensors)}
+    holds: dict[str, int | None] = {
+        "asset": len(city.assets),
+        "link": len(city.links),
+        "sensor": len(city.sensors),
+    }
+    if any(link.border for link in city.links):
+        holds["domain"] = _domains(city)
     return _Found(found.faults, found.notes, city.city, holds)
+
+
+def _domains(city: City) -> int:
+    """How many correlation domains its borders make."""
+    from streams.causes import load_causes
+    from streams.domains import domains_of
+
+    return len(domains_of(city, load_causes()).by_name)
 
 
 def _rules(path: Path) -> _Found:
