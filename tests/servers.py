@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -129,7 +130,8 @@ class Kafka(Server):
     name = "kafka"
     patience = KAFKA_SECONDS
 
-    def __init__(self, folder: Path, port: int, controller_port: int) -> None:
+    def __init__(self, folder: Path, port: int, controller_port: int, *, more: Sequence[str] = ()) -> None:
+        """``more``: further lines for server.properties."""
         super().__init__(folder, port)
         self.bootstrap = f"127.0.0.1:{port}"
         self.address = f"kafka://{self.bootstrap}"
@@ -145,6 +147,7 @@ class Kafka(Server):
             "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
             "transaction.state.log.num.partitions=5\nmin.insync.replicas=1\n"
             "group.initial.rebalance.delay.ms=0\nlog.cleaner.backoff.ms=200\n"
+            + "".join(f"{line}\n" for line in more)
         )
 
     def command(self) -> list[str]:

@@ -32,6 +32,18 @@ LOOK_SECONDS = 1.0
 PATIENCE_SECONDS = 5.0
 """How long a stop waits for a Kafka that does not answer."""
 STATE_PARTITION = 0
+FINAL = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.INVALID_RECORD,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.UNSUPPORTED_FOR_MESSAGE_FORMAT,
+    }
+)
+"""Refusals of a record that trying again does not mend."""
 KEY_BYTES = 1_000
 
 
@@ -56,6 +68,7 @@ class KafkaLog:
         self._city, self._settings, self._name = city.city, settings, f"collect/{city.city}/{name}"
         self._door = threading.Lock()
         self._stop_at: float | None = None
+        self._refused: KafkaError | None = None
         transactional_id = f"{settings.prefix}crosscurrent/{self._name}"
         self._producer = Producer(
             settings.librdkafka(
@@ -170,25 +183,36 @@ class KafkaLog:
             self._until_done(self._producer.commit_transaction)
             return True
         except KafkaException as error:
-            why = error.args[0]
-            if not why.txn_requires_abort():
+            if not error.args[0].txn_requires_abort():
                 raise failed(self._settings, error) from error
         try:
             self._until_done(self._producer.abort_transaction)
         except KafkaException as error:
             raise failed(self._settings, error) from error
+        if self._refused is not None:
+            raise failed(self._settings, self._refused)
         return False
 
     def _produce(self, entry: _Entry) -> None:
         while True:
             try:
                 self._producer.produce(
-                    entry.topic, entry.value, entry.key, entry.partition, headers=entry.headers
+                    entry.topic,
+                    entry.value,
+                    entry.key,
+                    entry.partition,
+                    headers=entry.headers,
+                    on_delivery=self._delivered,
                 )
                 return
             except BufferError:
                 self._producer.poll(LOOK_SECONDS)
                 self._look_for_stop()
+
+    def _delivered(self, error: KafkaError | None, _message: object) -> None:
+        """Note what trying again does not mend."""
+        if error is not None and error.code() in FINAL:
+            self._refused = error
 
     def _until_done(self, step: Callable[[float], None]) -> None:
         """Commit or abort; both may be called again where Kafka did not answer in time."""

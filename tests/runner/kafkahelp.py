@@ -57,11 +57,18 @@ class OnKafka:
 
     @contextmanager
     def verb(
-        self, *arguments: str, wait: bool = True, city: bool = True, kafka: bool = True, member: str = ""
+        self,
+        *arguments: str,
+        wait: bool = True,
+        city: bool = True,
+        kafka: bool = True,
+        member: str = "",
+        errors: bool = False,
     ) -> Iterator[subprocess.Popen[str]]:
         """A verb as a process of its own; ``wait`` until it has said its first line. Killed in the end.
 
-        ``city``, ``kafka``: whether to say which; ``member``: a worker's own name.
+        ``city``, ``kafka``: whether to say which; ``member``: a worker's own name; ``errors``: whether
+        its stderr can be read.
         """
         variables = {"CROSSCURRENT_KAFKA_PREFIX": self.settings.prefix}
         if member:
@@ -70,7 +77,11 @@ class OnKafka:
         command += ["--city", str(CITY)] if city else []
         command += ["--kafka", self.kafka.address] if kafka else []
         with subprocess.Popen(
-            command, env=os.environ | variables, stdout=subprocess.PIPE, text=True
+            command,
+            env=os.environ | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if errors else None,
+            text=True,
         ) as process:
             assert process.stdout is not None
             if wait:

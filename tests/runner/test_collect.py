@@ -1,9 +1,13 @@
 """The collector on a real mosquitto and a real Kafka: what is acknowledged is there, once and in order."""
 
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
+import confluent_kafka.admin
 import pytest
 from kafka import KafkaConsumer
 from kafka.partitioner.default import DefaultPartitioner
@@ -17,7 +21,10 @@ from schemas.vocabulary import load_vocabulary
 from streams.detect import Detector
 from tests.runner.kafkahelp import ROOT, OnKafka, admitted, end, publish, readings, wait_until
 from tests.runner.storm import CITY, recorded
-from tests.servers import Kafka, Mosquitto
+from tests.servers import Kafka, Mosquitto, free_ports
+
+ADMIN: Any = confluent_kafka.admin
+"""It offers more than its annotations say."""
 
 
 @pytest.fixture
@@ -178,3 +185,73 @@ def test_without_topics_it_says_what_makes_them(kafka: Kafka, mosquitto: Mosquit
 
     assert done.returncode == 3
     assert "has no topic 'city.readings.v1'; 'crosscurrent topics create' makes it" in done.stderr
+
+
+def refused(on_kafka: OnKafka, mosquitto: Mosquitto) -> tuple[int, str]:
+    """Status and last words of a collector that Kafka does not let write."""
+    with on_kafka.verb("collect", "--broker", mosquitto.address, errors=True) as collector:
+        publish(mosquitto, recorded("storm-day", 100))
+        _, said = collector.communicate(timeout=60)
+    return collector.returncode, said
+
+
+def test_a_topic_that_takes_no_record_of_ours_ends_the_collector(
+    on_kafka: OnKafka, mosquitto: Mosquitto
+) -> None:
+    """Trying again would not mend it: it ends with the reason, and nothing was acknowledged."""
+    name = on_kafka.settings.name(READINGS)
+    admin = ADMIN.AdminClient({"bootstrap.servers": on_kafka.kafka.bootstrap})
+    small = ADMIN.ConfigEntry("max.message.bytes", "100", incremental_operation=ADMIN.AlterConfigOpType.SET)
+    resource = ADMIN.ConfigResource(ADMIN.ConfigResource.Type.TOPIC, name, incremental_configs=[small])
+    admin.incremental_alter_configs([resource])[resource].result(10)
+
+    status, said = refused(on_kafka, mosquitto)
+
+    assert status == 3
+    assert f"Kafka {on_kafka.kafka.address}: " in said
+    assert "too large" in said
+
+
+def test_a_user_who_may_not_write_is_told(mosquitto: Mosquitto, prefix: str, tmp_path: Path) -> None:
+    """Kafka's own refusal, in one sentence, with status 3."""
+    authorizer = "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+    settings = (authorizer, "allow.everyone.if.no.acl.found=true")
+    with Kafka(tmp_path, *free_ports(2), more=settings) as kafka:
+        on_kafka = OnKafka(kafka, prefix)
+        name = on_kafka.settings.name(READINGS)
+        deny = ADMIN.AclBinding(
+            ADMIN.ResourceType.TOPIC,
+            name,
+            ADMIN.ResourcePatternType.LITERAL,
+            "User:ANONYMOUS",
+            "*",
+            ADMIN.AclOperation.WRITE,
+            ADMIN.AclPermissionType.DENY,
+        )
+        admin = ADMIN.AdminClient({"bootstrap.servers": kafka.bootstrap})
+        admin.create_acls([deny])[deny].result(10)
+        status, said = refused(on_kafka, mosquitto)
+
+    assert status == 3
+    assert "authorization failed" in said.lower()
+
+
+def test_it_can_be_stopped_while_kafka_is_away(mosquitto: Mosquitto, prefix: str, tmp_path: Path) -> None:
+    """It says what it could not bring, and the broker sends exactly that to the next one."""
+    messages = recorded("storm-day", 600)
+    with Kafka(tmp_path, *free_ports(2)) as kafka:
+        on_kafka = OnKafka(kafka, prefix)
+        with on_kafka.verb("collect", "--broker", mosquitto.address, errors=True) as collector:
+            publish(mosquitto, messages[:300])
+            wait_until(lambda: readings(on_kafka).keys() == admitted(messages[:300]), "the first readings")
+            kafka.kill()
+            publish(mosquitto, messages[300:])
+            time.sleep(1)
+            collector.send_signal(signal.SIGTERM)
+            _, said = collector.communicate(timeout=30)
+        kafka.start()
+        with on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "2") as collector:
+            assert collector.wait(60) == 0
+
+        assert "does not answer; stopped without it" in said
+        assert readings(on_kafka).keys() == admitted(messages)
