@@ -53,6 +53,7 @@ def _list(value: object) -> object:
 
 
 Duration = Annotated[int, BeforeValidator(_duration)]
+Share = Annotated[float, Field(gt=0, le=100)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
 
 
@@ -76,6 +77,11 @@ class Rule(_Part):
     """The strength for foretelling, where it differs: what has not come yet is likelier not to come."""
     source: Annotated[str, Field(min_length=1)]
 
+    storage: tuple[Share, Share, Share] | None = None
+    """Least, usual, most for foretelling, where the model has the numbers: shares of the time in which the
+    cause's ``rated_lps`` takes the effect's ``volume_m3``.
+    """
+
     @property
     def ahead(self) -> float:
         """Probability with which the effect is foretold."""
@@ -83,8 +89,9 @@ class Rule(_Part):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Rule":
-        if list(self.lag) != sorted(self.lag):
-            raise ValueError(f"rule {self.name!r}: lag must rise: least, usual, most")
+        for name, three in (("lag", self.lag), ("storage", self.storage or ())):
+            if list(three) != sorted(three):
+                raise ValueError(f"rule {self.name!r}: {name} must rise: least, usual, most")
         for via in self.via:
             if via not in (SELF, EVERYWHERE, PLACES) and via.removeprefix(AGAINST) not in set(Relation):
                 known = ", ".join(Relation)

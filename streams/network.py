@@ -18,6 +18,7 @@ from schemas.city import LEVELS, City
 from schemas.times import SECOND
 from schemas.vocabulary import Vocabulary
 from streams.causes import AGAINST, EVERYWHERE, SELF, Causes, Prior, Rule
+from streams.hydraulics import measure
 
 STRENGTH_MIN = 0.04
 """Ways weaker than this explain nothing."""
@@ -26,6 +27,8 @@ SURE_MIN = 0.5
 HOPE_MIN = 0.1
 """Effects weaker than this are not foretold."""
 HOPS_MAX = 7
+LITRES = 1000
+"""In a cubic metre."""
 WATCHER = "*"
 """Stands for a sensor where a condition is shown by watchers of several; they are never blind as a whole."""
 
@@ -232,11 +235,22 @@ class Network:
                     nodes, rules = (other, *way.nodes), (rule, *way.rules)
                 else:
                     nodes, rules = (*way.nodes, other), (*way.rules, rule)
-                first, usual, most = (a + b for a, b in zip(way[1:4], rule.lag, strict=True))
+                lag = self._lag_ahead(rule, node.asset, other.asset) if through_watched else rule.lag
+                first, usual, most = (a + b for a, b in zip(way[1:4], lag, strict=True))
                 onward = Way(whole, first, usual, most, nodes, rules, after_end)
                 heapq.heappush(heap, (-whole, len(rules), (other, after_end), onward))
         del cone[start, False]
         return cone
+
+    def _lag_ahead(self, rule: Rule, cause: str, effect: str) -> tuple[int, int, int]:
+        """The rule's lags; by the storage at the effect's end where it says so and the model has numbers."""
+        flow = measure(self.city.asset_by_id[cause].properties, "rated_lps")
+        volume = measure(self.city.asset_by_id[effect].properties, "volume_m3")
+        if rule.storage is None or not flow or not volume:
+            return rule.lag
+        whole = volume * LITRES / flow * SECOND
+        least, usual, most = (round(share * whole) for share in rule.storage)
+        return least, usual, most
 
     def _steps(self, node: Node, back: bool) -> list[tuple[Rule, Node]]:
         """One rule further: (rule, node at its other end)."""

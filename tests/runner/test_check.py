@@ -60,3 +60,29 @@ def test_a_city_that_speaks_of_rules_stays_a_city(tmp_path: Path, capsys: pytest
 
     assert main(["check", str(path)]) == 0
     assert capsys.readouterr().out == "x: 0 assets, 0 links, 0 sensors, no faults\n"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ("forecast: 1.2", "4:99: Input should be less than 1"),
+        ("storage: [0.7, 0.3, 1.6]", "4:5: rule 'a tank drains': storage must rise: least, usual, most"),
+    ],
+)
+def test_numbers_for_foretelling_are_linted_too(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    numbers: str,
+    told: str,
+) -> None:
+    """A probability is one, and shares of a storage rise."""
+    monkeypatch.chdir(tmp_path)
+    rule = "{name: a tank drains, cause: dead, via: supplies, effect: level_low, lag: [0s, 4h], NUMBERS, "
+    Path("mine.yaml").write_text(
+        "words: {}\nmeasuring: []\nrules:\n  - "
+        + rule.replace("NUMBERS", numbers)
+        + "strength: 0.6, source: assumed}\npriors: []\n"
+    )
+    assert main(["check", "mine.yaml"]) == 1
+    assert capsys.readouterr().out.splitlines()[0] == f"mine.yaml:{told}"

@@ -116,6 +116,23 @@ def test_the_tank_is_expected_before_it_falls() -> None:
     assert 0.5 < expected.probability < 1
 
 
+def test_a_tank_lasts_as_long_as_its_volume_over_what_the_pump_gave() -> None:
+    """Twice the volume, twice the time: 360 m3 at 50 L/s last two hours, and are low somewhere on the way."""
+
+    def window(volume: int) -> tuple[int, int]:
+        story = Scenario(
+            NORTH.replace("id: pump-1,", "id: pump-1, properties: {rated_lps: 50},").replace(
+                "id: tank-1,", f"id: tank-1, properties: {{volume_m3: {volume}}},"
+            )
+        )
+        story.play("08:00", "08:13", north(pump_1=10, pump_2=10, signal_1=10))
+        (expected,) = [e for e in story.incidents[0].expected if e.asset == "tank-1"]
+        return expected.start - at("08:10"), expected.end - at("08:10")
+
+    assert window(360) == (36 * MINUTE, 192 * MINUTE)
+    assert window(720) == (72 * MINUTE, 384 * MINUTE)
+
+
 def outcomes(story: Scenario) -> dict[str, Foretold]:
     """What came of the predictions of the only incident, by asset."""
     return {one.asset: one for one in story.incidents[0].foretold}
