@@ -10,6 +10,7 @@ was in trouble too, it is the cause to charge; if it stayed quiet, the trouble d
 """
 
 import heapq
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -57,9 +58,18 @@ class Way(NamedTuple):
 
 def joined(first: Way, second: Way) -> Way:
     """One way after the other: ``second`` begins where ``first`` ends."""
-    least, usual, most = (a + b for a, b in zip(first[1:4], second[1:4], strict=True))
+    least, usual, most = _lags(first[1:4], second[1:4])
     nodes, rules = (*first.nodes, *second.nodes[1:]), (*first.rules, *second.rules)
     return Way(first.strength * second.strength, least, usual, most, nodes, rules, first.after_end)
+
+
+def _lags(first: tuple[int, int, int], second: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Least, usual and most of two lags in a row. What exceeds the usual adds as independent spreads do, in
+    squares: that each of several steps takes its longest is no longer to be expected.
+    """
+    usual = first[1] + second[1]
+    over = math.hypot(first[2] - first[1], second[2] - second[1])
+    return first[0] + second[0], usual, usual + round(over)
 
 
 Cone = dict[tuple[Node, bool], Way]
@@ -236,7 +246,7 @@ class Network:
                 else:
                     nodes, rules = (*way.nodes, other), (*way.rules, rule)
                 lag = self._lag_ahead(rule, node.asset, other.asset) if through_watched else rule.lag
-                first, usual, most = (a + b for a, b in zip(way[1:4], lag, strict=True))
+                first, usual, most = _lags(way[1:4], lag)
                 onward = Way(whole, first, usual, most, nodes, rules, after_end)
                 heapq.heappush(heap, (-whole, len(rules), (other, after_end), onward))
         del cone[start, False]
