@@ -154,13 +154,15 @@ def step(spec: Spec, watch: Watch, at: int, value: float, quality: int) -> tuple
     marks = NO_MARKS
     if not _steady(spec, underway, shown):
         underway, marks = _advance(spec, underway, shown, at)
-    return Watch(at, value, underway, run, run_since, pairs, equal), marks
+    return _tuple(Watch, (at, value, underway, run, run_since, pairs, equal)), marks
 
 
 def _steady(spec: Spec, underway: tuple[Open, ...], shown: dict[str, int]) -> bool:
     """Whether all under way simply goes on: the usual case in a long alarm."""
     if len(underway) != len(shown):
         return False
+    if len(underway) == 1:
+        return underway[0].told and underway[0].back_since is None and underway[0].condition in shown
     told = {o.condition for o in underway if o.told}
     return all(
         o.condition in shown and o.back_since is None and (o.told or spec.worse.get(o.condition) in told)
