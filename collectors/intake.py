@@ -122,11 +122,12 @@ class _Building:
     ) -> None:
         """Add the values that ``said`` gives, by now in the model's units."""
         self._received = received
+        at, qualities = said.at, said.qualities
         for quantity, value in values.items():
             self._sensors.append(sensors[quantity])
-            self._at.append(said.at)
+            self._at.append(at)
             self._values.append(float(value))  # a boolean is 1 or 0
-            self._qualities.append(said.qualities.get(quantity, 0))
+            self._qualities.append(qualities.get(quantity, 0) if qualities else 0)
         if len(self._sensors) >= self._frame_readings:
             self.close_frame()
 

@@ -23,7 +23,7 @@ from streams.detect import Detector
 
 STATE_VERSION = 5
 CYCLES_AFTER = 20_000
-"""New objects after which Python looks for cycles, of which we make none; its own 700 cost 5 % of a replay."""
+"""New objects after which Python looks for cycles. We make none; its own 700 cost 5 % of a replay."""
 
 
 @dataclass(slots=True)
