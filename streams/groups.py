@@ -16,7 +16,7 @@ from array import array
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,6 +166,13 @@ class Watcher(Protocol):
         ...
 
 
+@runtime_checkable
+class Learner(Protocol):
+    """A watcher whose state was learnt over days: it stays true, however long nothing was heard."""
+
+    learns: bool
+
+
 class Told(NamedTuple):
     """A change of what was told: the sign as it stands, whether it is new, whether it never was."""
 
@@ -254,8 +261,9 @@ class _Group:
             self._rewind(self.changed)
             self.changed = None
         if lapse > self.watcher.minutes * MINUTE:
+            learnt = self._states[-1:] if isinstance(self.watcher, Learner) else []
             self._rewind(0)  # nothing was heard for so long that what was is no guide
-            past.since = None
+            self._states, past.since = learnt, None
         if past.since is None and (first := past.first_told(judged + 1, ready + 1)) is not None:
             past.since = first
             self._rewind(first)

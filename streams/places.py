@@ -96,7 +96,7 @@ def sights(city: City, mains: Mains, column: dict[str, int]) -> Sights:
         tuple(column[sensor] for sensor in rain),
         tuple(junction in city.sensors_of for junction in mains.junctions),
         tuple(tuple(place[other] for other in near[junction]) for junction in mains.junctions),
-        _names(city, mains),
+        names(city, mains),
     )
 
 
@@ -107,7 +107,7 @@ def sights_sensors(city: City, mains: Mains) -> Iterator[str]:
     yield from (sensor.id for sensor in city.sensors if sensor.quantity == "rain")
 
 
-def _names(city: City, mains: Mains) -> tuple[tuple[str, frozenset[str]], ...]:
+def names(city: City, mains: Mains) -> tuple[tuple[str, frozenset[str]], ...]:
     """Pressure zones that serve the part, the largest first; else its tank, or a junction with a sensor."""
     inside = frozenset(mains.junctions)
     served = {

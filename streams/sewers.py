@@ -643,7 +643,7 @@ def sewer_watchers(city: City) -> list[SewerWatch]:
     for reach in reaches(city, "manhole").values():
         sewers.setdefault(reach.end or reach.asset, []).append(reach)
     gauges = [sensor for sensor in city.sensors if sensor.quantity == "rain"]
-    above = {end: _stations_above(city, end) for end in sewers}
+    above = {end: stations_above(city, end) for end in sewers}
     watched = []
     for end, found in sewers.items():
         peers = [others[-1].sensor for other, others in sewers.items() if other != end and not above[other]]
@@ -651,7 +651,7 @@ def sewer_watchers(city: City) -> list[SewerWatch]:
     return watched if gauges else []
 
 
-def _stations_above(city: City, end: str) -> list[str]:
+def stations_above(city: City, end: str) -> list[str]:
     """The wet wells whose pumps lift into the sewer of this one."""
     into = {end, *upstream(city, end)}
     pumps = [link.source for link in city.links if link.relation is Relation.LIFTS_TO and link.target in into]

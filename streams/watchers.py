@@ -5,10 +5,12 @@ In: a city model. Out: watchers, always in the same order.
 
 from schemas.city import City
 from streams.drains import drain_watchers
+from streams.efficiency import pump_watchers
 from streams.groups import Watcher
 from streams.levels import level_watchers
 from streams.loads import load_watchers
 from streams.peers import peer_watchers
+from streams.profiles import profile_watchers
 from streams.rain import rain_watchers
 from streams.sewers import sewer_watchers
 from streams.zones import zone_watchers
@@ -24,4 +26,6 @@ def watchers(city: City) -> list[Watcher]:
         *level_watchers(city),
         *peer_watchers(city),
         *load_watchers(city),
+        *profile_watchers(city),
+        *pump_watchers(city),
     ]
