@@ -60,8 +60,8 @@ def test_sites_say_together_what_the_whole_says(day: str) -> None:
     for record in records:
         outputs = core.step(record)
         said += [*outputs.incidents, *outputs.notifications]
-    merge, sorter = Merge(range(5)), Sorter(CITY, SITE_OF)
     detectors = {name: Detector(part, VOCABULARY, clock=ToldClock(1)) for name, part in parts().items()}
+    merge, sorter = Merge(range(len(detectors))), Sorter(CITY, SITE_OF)
     correlator, desk = Correlator(CITY, load_causes(), VOCABULARY), Desk()
     said_in_parts = []
     for site, sorted_record in sorter.step(records):
