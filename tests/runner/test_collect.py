@@ -255,3 +255,19 @@ def test_it_can_be_stopped_while_kafka_is_away(mosquitto: Mosquitto, prefix: str
 
         assert "does not answer; stopped without it" in said
         assert readings(on_kafka).keys() == admitted(messages)
+
+
+def test_of_two_collectors_of_one_name_the_newer_stays(on_kafka: OnKafka, mosquitto: Mosquitto) -> None:
+    """The older is fenced off and ends with status 3; between them they lose nothing."""
+    messages = recorded("storm-day", 1000)
+    both = ("collect", "--broker", mosquitto.address)
+    with on_kafka.verb(*both, errors=True) as older, on_kafka.verb(*both) as newer:
+        while older.poll() is None:
+            publish(mosquitto, messages)
+            time.sleep(0.2)
+        wait_until(lambda: readings(on_kafka).keys() == admitted(messages), "all readings")
+        _, said = older.communicate(timeout=30)
+        end(newer)
+
+    assert older.returncode == 3
+    assert "fenced" in said
