@@ -6,8 +6,8 @@ Pure, and a function of the set: the order of the sides plays no part.
 
 Its root is found by giving way: what one side takes for the beginning may stand among the alarms of another
 side, which knows what brought it; then that side's root counts, and so on. A side that blames what no sensor
-shows gives way to one that is surer of another reason for its earliest alarm, or else to the domain that it
-blames. Where two sides name each other's cause, that stays which the other holds more probable.
+shows gives way to one that knows its earliest alarm as the end of a longer story, or else to the domain that
+it blames. Where two sides name each other's cause, that stays which the other holds more probable.
 """
 
 from collections import Counter, defaultdict
@@ -19,6 +19,7 @@ from schemas.incidents import Expected, Incident, IncidentRevision, Member, Step
 from streams.causes import Causes
 from streams.consequences import EXPECTED_MAX
 from streams.domains import Domains
+from streams.explain import FIRST
 from streams.network import Node
 from streams.tell import plain
 from streams.wording import STEPS_MAX, across, owed, sentence
@@ -122,9 +123,9 @@ class _Joining:
         )
 
     def _better_guesses(self, index: int, others: Sequence[int]) -> list[int]:
-        """Sides that hold a side's earliest alarm, and are surer of what brought it.
+        """Sides that hold a side's earliest alarm, know of trouble long before it, and are surer of its root.
 
-        For a side that blames what no sensor shows: whoever sees more of the way may know a better reason.
+        For a side that blames what no sensor shows. One that knows of nothing earlier sees less of the same.
         """
         guess = self.sides[index].incident
         first = Node(guess.members[0].asset, self.causes.base(guess.members[0].condition))
@@ -132,7 +133,7 @@ class _Joining:
             other
             for other in others
             if first in self.inside[other]
-            and _root(self.sides[other]) != _root(self.sides[index])
+            and self.sides[other].incident.opened + FIRST < guess.opened
             and self.sides[other].incident.root.probability > guess.root.probability
         ]
 
@@ -188,15 +189,17 @@ class _Joining:
         ]
 
     def _expected(self) -> list[Expected]:
-        """What a side foresees and no side has seen; of two that foresee the same, the surer."""
+        """What a side foresees, no side has seen, and may still come; of two alike, the surer."""
         been = set(self.nodes)
         standing = {member.asset for member in self.members if member.until is None}
+        latest = max(side.incident.known_at for side in self.sides)
         found: dict[Node, Expected] = {}
-        for side in self.sides:
-            for one in side.incident.expected:
-                node = Node(one.asset, one.condition)
-                if node not in been and one.asset not in standing:
-                    found[node] = min(found.get(node, one), one, key=_soonest_of_surest)
+        for one in (one for side in self.sides for one in side.incident.expected):
+            node = Node(one.asset, one.condition)
+            if node in been or one.asset in standing or one.end <= latest:
+                continue
+            ahead = one.model_copy(update={"start": max(one.start, latest)})
+            found[node] = min(found.get(node, ahead), ahead, key=_soonest_of_surest)
         return sorted(found.values(), key=_soonest_of_surest)[:EXPECTED_MAX]
 
 

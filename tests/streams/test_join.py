@@ -4,6 +4,7 @@ import json
 from itertools import combinations
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -230,16 +231,18 @@ def test_where_each_side_names_the_others_the_better_held_stays() -> None:
         assert [one.root.asset for one in listener.standing.values()] == [root]
 
 
-def test_a_guess_gives_way_to_a_surer_one() -> None:
-    """B blames b-2, where no alarm stands; A knows what brought B's earliest, and is surer of it or not."""
-    for sure, root in ((0.9, "a-1"), (0.3, "b-2")):
-        listener = Listener()
-        of_a = incident([("a-1", 0), ("a-2", 5)], "a-1", sure, closed=False)
-        of_b = incident([("a-2", 5), ("b-1", 5), ("b-1", 8)], "b-2", 0.5, closed=False)
-        listener.join.take("a-1", say(of_a), frozenset())
-        listener.join.take("b-1", say(of_b), frozenset())
-        listener.look()
-        assert [one.root.asset for one in listener.standing.values()] == [root]
+@pytest.mark.parametrize(("began", "sure", "root"), [(0, 0.9, "a-1"), (0, 0.3, "b-2"), (35, 0.9, "b-2")])
+def test_a_guess_gives_way_to_who_knows_the_longer_story(began: int, sure: float, root: str) -> None:
+    """B blames b-2, where no alarm stands. A knows B's earliest alarm too: as brought by an older trouble of
+    which it is sure, or less so; or only as part of the same.
+    """
+    listener = Listener()
+    of_a = incident([("a-1", began), ("a-2", 40)], "a-1", sure, closed=False)
+    of_b = incident([("a-2", 40), ("b-1", 40), ("b-1", 45)], "b-2", 0.5, closed=False)
+    listener.join.take("a-1", say(of_a), frozenset())
+    listener.join.take("b-1", say(of_b), frozenset())
+    listener.look()
+    assert [one.root.asset for one in listener.standing.values()] == [root]
 
 
 def test_what_a_domain_excuses_is_no_incident_beyond_its_border() -> None:
