@@ -196,10 +196,8 @@ class _Joining:
         found: dict[Node, Expected] = {}
         for one in (one for side in self.sides for one in side.incident.expected):
             node = Node(one.asset, one.condition)
-            if node in been or one.asset in standing or one.end <= latest:
-                continue
-            ahead = one.model_copy(update={"start": max(one.start, latest)})
-            found[node] = min(found.get(node, ahead), ahead, key=_soonest_of_surest)
+            if node not in been and one.asset not in standing and one.end > latest:
+                found[node] = min(found.get(node, one), one, key=_soonest_of_surest)
         return sorted(found.values(), key=_soonest_of_surest)[:EXPECTED_MAX]
 
 
