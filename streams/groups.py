@@ -228,13 +228,16 @@ class Groups:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a snapshot; groups that are others now, or have other sensors, begin afresh."""
+        """Go on from a snapshot; groups that are new, or have other sensors, begin afresh."""
         self._judged = state["judged"]
         self._table.restore(state["table"])
         self._table.keep = self._judged - self._back
-        if len(state["groups"]) == len(self._groups):
-            for group, kept in zip(self._groups, state["groups"], strict=True):
-                group.restore(kept)
+        kept: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        for one in state["groups"]:
+            kept[one["watcher"], *one["sensors"]].append(one)
+        for group in self._groups:
+            if same := kept[group.name, *group.watcher.sensors]:
+                group.restore(same.pop(0))
 
 
 class _Group:
@@ -242,6 +245,7 @@ class _Group:
 
     def __init__(self, watcher: Watcher, table: Table, lateness: int) -> None:
         self.watcher, self._lateness = watcher, lateness
+        self.name = type(watcher).__name__
         self._past = Past(table, watcher.sensors)
         self._states: list[_Judged] = []
         """Those of one lateness, and the one before them to go on from."""
@@ -308,6 +312,7 @@ class _Group:
     def snapshot(self) -> dict[str, Any]:
         """What ``restore`` needs, as JSON."""
         return {
+            "watcher": self.name,
             "sensors": list(self.watcher.sensors),
             "since": self._past.since,
             "states": self._states,
@@ -317,9 +322,7 @@ class _Group:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a snapshot; where the group's sensors are others now, it begins afresh."""
-        if state["sensors"] != list(self.watcher.sensors):
-            return
+        """Go on from a snapshot."""
         self._past.since, self.due, self.changed = state["since"], state["due"], state["changed"]
         self._states = [
             _Judged(minute, as_tuples(after), tuple(map(_sign, signs)))

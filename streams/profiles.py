@@ -87,7 +87,7 @@ class Learnt(NamedTuple):
         seen = self.seen + 1
         part = 1 / min(seen, memory)
         away = min(max(value - self.mean, -most), most)
-        # Finch 2009, "Incremental calculation of weighted mean and variance", equation 143
+        # Finch 2009, "Incremental calculation of weighted mean and variance", section 9
         variance = (1 - part) * (self.variance + part * away**2)
         return Learnt(min(seen, memory), round(self.mean + part * away, 3), round(variance, 4))
 

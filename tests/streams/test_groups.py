@@ -144,6 +144,21 @@ def test_a_group_with_other_sensors_begins_afresh() -> None:
     assert (sign.onset, new) == (T0 + 19 * MINUTE, True)
 
 
+def test_a_group_more_leaves_the_others_what_they_know() -> None:
+    """The sign that stood goes on after a restart with a watcher that wasn't there before."""
+    first = Groups([HighWatch(("a/flow",), 1)], LATE)
+    for minute in range(20):
+        first.hear("a/flow", T0 + minute * MINUTE, 9.0)
+    ((sign, _, _),) = first.pass_to(T0 + 20 * MINUTE)
+    second = Groups([HighWatch(("b/flow",), 1), HighWatch(("a/flow",), 1)], LATE)
+    second.restore(json.loads(json.dumps(first.snapshot())))
+    second.hear("a/flow", T0 + 20 * MINUTE, 9.0)
+    second.hear("a/flow", T0 + 40 * MINUTE, 1.0)
+    ((ended, new, gone),) = second.pass_to(T0 + 42 * MINUTE)
+    assert (ended.onset, new, gone) == (sign.onset, False, False)
+    assert ended.cleared is not None
+
+
 def test_the_table_is_bounded() -> None:
     """By what is looked at, not by how long it goes on, nor by a leap of time."""
     table = Table(["a/flow"], most=100)
