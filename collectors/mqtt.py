@@ -86,6 +86,7 @@ class Collector:
         self._on_failure = on_failure
         self._batch, self._linger_seconds = batch, linger_seconds
         self._deliveries: queue.Queue[_Delivery] = queue.Queue(settings.outstanding)
+        self._storing: int | None = None
         self._epoch = 0
         self._acknowledging = threading.Lock()
         self._answered = threading.Event()
@@ -108,6 +109,14 @@ class Collector:
     def waiting(self) -> int:
         """Messages that wait for ``store``; at most ``bound``."""
         return self._deliveries.qsize()
+
+    @property
+    def oldest(self) -> int | None:
+        """When the oldest message came that is not acknowledged yet (ms); None where there is none."""
+        if (storing := self._storing) is not None:
+            return storing
+        with self._deliveries.mutex:
+            return self._deliveries.queue[0].message.received if self._deliveries.queue else None
 
     def start(self) -> None:
         """Connect and collect. Raises BrokerFailed where the broker is out of reach or refuses us."""
@@ -223,9 +232,11 @@ class Collector:
     def _store_all(self) -> None:
         try:
             for batch in self._batches():
+                self._storing = batch[0].message.received
                 self._store([delivery.message for delivery in batch])
                 self.counts.stored += len(batch)
                 self._acknowledge(batch)
+                self._storing = None
         except Exception as error:  # noqa: BLE001 - handed on to whoever runs us
             self._fail(error)
 

@@ -8,8 +8,10 @@ in its headers, so nobody counts it twice. What fails ends the worker: it is nev
 """
 
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -17,9 +19,15 @@ from runner.kafka.records import Headers, Place, headers_of, partitions
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.kafka.stages import Part, Record, Stage
 from runner.kafka.state import Kept, load, pieces
+from runner.metrics import Figure
 from schemas.topics import RECORD_BYTES_MAX, STATE
 
 FLUSH_SECONDS = 1.0
+SECONDS: tuple[tuple[str, Literal["counter", "gauge"], str], ...] = (
+    ("step_seconds_total", "counter", "Time in the thinking."),
+    ("save_seconds", "gauge", "How long the newest saving of states took."),
+    ("recovery_seconds", "gauge", "How long the newest loading of states took."),
+)
 WORK_PER_SAVE = 9
 """Large states are written less often: so many times as long as writing them took is for work."""
 
@@ -56,6 +64,12 @@ class Carrier:
         self._save_at = time.monotonic() + settings.snapshot_seconds
         self.steps = 0
         """Records taken since the start."""
+        self.ends: dict[int, int] = {}
+        """Where each partition ended when a shell last looked."""
+        self.begun = False
+        """Whether the group has said which partitions are ours, be it none."""
+        self._outputs: Counter[str] = Counter()
+        self._seconds = dict.fromkeys(("step", "save", "recovery"), 0.0)
 
     @property
     def positions(self) -> dict[int, int]:
@@ -67,6 +81,7 @@ class Carrier:
 
         Raises KafkaFailed where a state can't be used.
         """
+        began = time.monotonic()
         opened = {number: self._stage.part(number) for number in given if number not in self._parts}
         wanted = {number: part for number, part in opened.items() if part is not None}
         kept = load(
@@ -74,6 +89,8 @@ class Carrier:
         )
         for number, part in wanted.items():
             self._parts[number] = self._restored(number, part, kept.get(self._name(number)))
+        self.begun = True
+        self._seconds["recovery"] = time.monotonic() - began
         return {number: self._parts[number].next if number in self._parts else None for number in opened}
 
     def _restored(self, number: int, part: Part, kept: Kept | None) -> _Carried:
@@ -105,8 +122,10 @@ class Carrier:
         carried = self._parts.get(partition)
         if carried is None or record.offset < carried.next:
             return
+        began = time.perf_counter()
         try:
             for number, output in enumerate(carried.part.step(record)):
+                self._outputs[output.kind] += 1
                 place = Place(self._stage.name, partition, record.offset, number)
                 self._produce(
                     self._settings.name(output.topic),
@@ -119,6 +138,26 @@ class Carrier:
             raise
         carried.next = record.offset + 1
         self.steps += 1
+        self._seconds["step"] += time.perf_counter() - began
+
+    def figures(self) -> Iterator[Figure]:
+        """How it goes. Any thread may ask."""
+        stage = {"stage": self._stage.name}
+        positions = self.positions
+        yield Figure("crosscurrent_records_total", "counter", "Records taken.", self.steps, stage)
+        for kind, count in list(self._outputs.items()):
+            says = "Records written, by what they carry."
+            yield Figure("crosscurrent_outputs_total", "counter", says, count, stage | {"kind": kind})
+        yield Figure("crosscurrent_parts", "gauge", "Parts of the work at hand.", len(positions), stage)
+        for number, end in list(self.ends.items()):
+            if number in positions:
+                lag = max(0, end - positions[number])
+                says = "Offsets that are not taken yet (ends of transactions among them)."
+                yield Figure(
+                    "crosscurrent_lag_offsets", "gauge", says, lag, stage | {"partition": str(number)}
+                )
+        for name, kind, says in SECONDS:
+            yield Figure(f"crosscurrent_{name}", kind, says, self._seconds[name.split("_")[0]], stage)
 
     def look_after(self) -> None:
         """Learn what Kafka took. Raises KafkaFailed where it refused something."""
@@ -135,7 +174,7 @@ class Carrier:
         """Write down the states that changed, of all parts or ``only`` these; their offsets by partition."""
         began = time.monotonic()
         saved = self._save(only)
-        took = time.monotonic() - began
+        took = self._seconds["save"] = time.monotonic() - began
         self._save_at = began + took + max(self._settings.snapshot_seconds, took * WORK_PER_SAVE)
         return saved
 

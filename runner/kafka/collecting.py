@@ -10,6 +10,7 @@ first. While Kafka is away ``store`` waits, so the collector takes no more from 
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -69,6 +70,8 @@ class KafkaLog:
         self._door = threading.Lock()
         self._stop_at: float | None = None
         self._refused: KafkaError | None = None
+        self.transactions: Counter[str] = Counter()
+        """Since the start: ``committed`` and ``given_up``, which are tried again."""
         transactional_id = f"{settings.prefix}crosscurrent/{self._name}"
         self._producer = Producer(
             settings.librdkafka(
@@ -181,6 +184,7 @@ class KafkaLog:
             for entry in entries:
                 self._produce(entry)
             self._until_done(self._producer.commit_transaction)
+            self.transactions["committed"] += 1
             return True
         except KafkaException as error:
             if not error.args[0].txn_requires_abort():
@@ -191,6 +195,7 @@ class KafkaLog:
             raise failed(self._settings, error) from error
         if self._refused is not None:
             raise failed(self._settings, self._refused)
+        self.transactions["given_up"] += 1
         return False
 
     def _produce(self, entry: _Entry) -> None:

@@ -71,7 +71,7 @@ class FaustWorker:
     def __init__(self, settings: KafkaSettings, city: str, stage: Stage) -> None:
         self._settings, self._city, self._stage = settings, city, stage
         self._topic = settings.name(stage.source)
-        self._carrier = Carrier(settings, city, stage)
+        self.carrier = Carrier(settings, city, stage)
         self._watchdog = Watchdog(f"{stage.name} worker", settings.stuck_seconds)
         self._failure: BaseException | None = None
 
@@ -86,7 +86,7 @@ class FaustWorker:
             await app.start()
             try:
                 await self._look_after(app, stopping)
-                self._carrier.save()
+                self.carrier.save()
             finally:
                 await app.stop()
 
@@ -109,7 +109,7 @@ class FaustWorker:
             web_enabled=False,
             **more,
         )
-        app.transport = _transport(app, self._topic, self._carrier)
+        app.transport = _transport(app, self._topic, self.carrier)
         return app
 
     async def _work(self, stream: Any) -> None:
@@ -121,7 +121,7 @@ class FaustWorker:
                 said = {name: value.decode(errors="replace") for name, value in headers.items()}
                 key = (message.key or b"").decode(errors="replace")
                 at = round(message.timestamp * 1000)
-                self._carrier.take(
+                self.carrier.take(
                     message.partition, Record(message.offset, at, key, message.value or b"", said)
                 )
         except Exception as error:  # noqa: BLE001 - raised again by _look_after
@@ -134,13 +134,16 @@ class FaustWorker:
             await asyncio.sleep(LOOK_SECONDS)
             if self._failure is not None:
                 raise self._failure
-            self._carrier.look_after()
-            if self._carrier.due:
-                self._carrier.save()
-            end = sum(app.consumer.highwater(tp) or 0 for tp in app.consumer.assignment())
-            if self._carrier.steps > steps or end == ends:  # work was done, or none has come
+            self.carrier.look_after()
+            if self.carrier.due:
+                self.carrier.save()
+            self.carrier.ends = {
+                tp.partition: app.consumer.highwater(tp) or 0 for tp in app.consumer.assignment()
+            }
+            end = sum(self.carrier.ends.values())
+            if self.carrier.steps > steps or end == ends:  # work was done, or none has come
                 self._watchdog.beat()
-                steps, ends = self._carrier.steps, end
+                steps, ends = self.carrier.steps, end
 
 
 def _credentials(settings: KafkaSettings) -> Any:

@@ -34,7 +34,7 @@ class Worker:
     def __init__(self, settings: KafkaSettings, city: str, stage: Stage) -> None:
         self._settings, self._stage = settings, stage
         self._topic = settings.name(stage.source)
-        self._carrier = Carrier(settings, city, stage)
+        self.carrier = Carrier(settings, city, stage)
         self._ends: dict[int, int] = {}
         """The offset at which each partition was last read to its end."""
         self._watchdog = Watchdog(f"{stage.name} worker", settings.stuck_seconds)
@@ -61,13 +61,13 @@ class Worker:
             )
             with self._watchdog:
                 while not stopping.is_set():
-                    steps = self._carrier.steps
+                    steps = self.carrier.steps
                     for message in self._consumer.consume(BATCH, LOOK_SECONDS):
                         self._take(message)
-                    self._carrier.look_after()
-                    if self._carrier.due:
+                    self.carrier.look_after()
+                    if self.carrier.due:
                         self._save()
-                    if self._carrier.steps > steps or not self._behind():
+                    if not self._behind() or self.carrier.steps > steps:
                         self._watchdog.beat()
                 self._save()
         except KafkaException as error:
@@ -79,18 +79,18 @@ class Worker:
         error, partition, offset = message.error(), message.partition(), message.offset()
         assert partition is not None
         if error is None:
-            self._carrier.take(partition, record_of(message))
+            self.carrier.take(partition, record_of(message))
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name for it
             self._ends[partition] = offset or 0
         elif not error.retriable():
             raise failed(self._settings, error)
 
     def _given(self, consumer: Consumer, given: list[TopicPartition]) -> None:
-        begin = self._carrier.begin([one.partition for one in given])
+        begin = self.carrier.begin([one.partition for one in given])
         where = []
         for number, offset in begin.items():
             _, end = consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=10)
-            self._carrier.refuse_shrunk(number, end)
+            self.carrier.refuse_shrunk(number, end)
             at = OFFSET_END if offset is None else offset or OFFSET_BEGINNING
             where.append(TopicPartition(self._topic, number, at))
         consumer.incremental_assign(where)
@@ -98,23 +98,23 @@ class Worker:
     def _taken(self, consumer: Consumer, taken: list[TopicPartition]) -> None:
         numbers = [one.partition for one in taken]
         self._save(numbers)
-        self._carrier.end(numbers)
+        self.carrier.end(numbers)
         consumer.incremental_unassign(taken)
 
     def _lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
         """Somebody else has them by now, and goes on from what was saved before."""
-        self._carrier.end([one.partition for one in lost])
+        self.carrier.end([one.partition for one in lost])
         consumer.incremental_unassign(lost)
 
     def _save(self, only: list[int] | None = None) -> None:
-        if saved := self._carrier.save(only):
+        if saved := self.carrier.save(only):
             offsets = [TopicPartition(self._topic, number, next_) for number, next_ in saved.items()]
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def _behind(self) -> bool:
         """Whether some partition holds records that were not read."""
-        for one in self._consumer.assignment():
-            _, high = self._consumer.get_watermark_offsets(one, cached=True)
-            if high > self._ends.get(one.partition, 0):
-                return True
-        return False
+        self.carrier.ends = {
+            one.partition: self._consumer.get_watermark_offsets(one, cached=True)[1]
+            for one in self._consumer.assignment()
+        }
+        return any(end > self._ends.get(number, 0) for number, end in self.carrier.ends.items())

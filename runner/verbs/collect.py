@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from collectors.mqtt import Collector
     from runner.kafka.collecting import KafkaLog
+    from runner.metrics import Figure
 
 SUMMARY = "Bring what an MQTT broker delivers onto Kafka, acknowledged when Kafka has it."
 IDLE_SECONDS = 1.0
@@ -29,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--share", metavar="GROUP", help="share the messages with all collectors of this group"
     )
     parser.add_argument(
+        "--metrics", metavar="PLACE", help="serve /metrics, /health and /ready at [HOST:]PORT"
+    )
+    parser.add_argument(
         "--until-idle",
         metavar="SECONDS",
         type=float,
@@ -43,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from runner.extras import needs
     from runner.interrupts import interrupts
     from runner.kafka.settings import kafka_settings
+    from runner.metrics import Metrics
     from runner.serving import say
     from schemas.cityfile import load_city
 
@@ -61,6 +69,11 @@ def run(args: argparse.Namespace) -> int:
         collector = Collector(
             mqtt, log.store, caught.leave, batch=kafka.batch_messages, linger_seconds=linger
         )
+        metrics = args.metrics and Metrics(
+            args.metrics, lambda: _figures(log, collector), lambda: collector.counts.connections > 0
+        )
+        if metrics:
+            metrics.start()
         collector.start()
         try:
             say(f"collecting {city.city} from {mqtt.address} onto {kafka.address}")
@@ -70,11 +83,41 @@ def run(args: argparse.Namespace) -> int:
         finally:
             log.stop()
             collector.stop()
+            if metrics:
+                metrics.stop()
     if collector.failure is not None:
         raise collector.failure
     counted = ", ".join(f"{name} {count:,}" for name, count in sorted(log.counts.items()))
     say(f"collected {counted or 'nothing'}")
     return caught.status
+
+
+def _figures(log: "KafkaLog", collector: "Collector") -> "Iterator[Figure]":
+    """How it goes."""
+    from runner.metrics import Figure
+
+    counts = log.counts
+    for result in ("accepted", "refused", "flooded"):
+        says = "Messages, by what became of them."
+        yield Figure(
+            "crosscurrent_messages_total", "counter", says, counts.get(result, 0), {"result": result}
+        )
+    yield Figure("crosscurrent_readings_total", "counter", "Readings let in.", counts.get("readings", 0))
+    for result in ("committed", "given_up"):
+        says = "Transactions; those given up were tried again."
+        count = log.transactions[result]
+        yield Figure("crosscurrent_transactions_total", "counter", says, count, {"result": result})
+    says = "Connections to the MQTT broker since the start."
+    yield Figure("crosscurrent_connections_total", "counter", says, collector.counts.connections)
+    yield Figure("crosscurrent_outstanding_messages", "gauge", "Messages that wait.", collector.waiting)
+    yield Figure("crosscurrent_outstanding_bound", "gauge", "Most that may wait.", collector.bound)
+    oldest = collector.oldest
+    says = "For how long the oldest message has not been acknowledged."
+    age = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
+    yield Figure("crosscurrent_oldest_unacknowledged_seconds", "gauge", says, age)
+    if (now := log.stream_time) is not None:
+        says = "How far the input has got, since 1970."
+        yield Figure("crosscurrent_stream_time_seconds", "gauge", says, now / 1000)
 
 
 def _tell_silence(log: "KafkaLog", until_idle: float | None) -> None:

@@ -40,12 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="faust",
         help="what carries the work: faust (default), or kafka, the plain client",
     )
+    parser.add_argument(
+        "--metrics", metavar="PLACE", help="serve /metrics, /health and /ready at [HOST:]PORT"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Work until Ctrl-C (130) or SIGTERM (0). Raises BadConfig, KafkaFailed, ExtraMissing."""
     from runner.interrupts import interrupts
     from runner.kafka.settings import kafka_settings
+    from runner.metrics import Metrics
     from runner.serving import say
     from schemas.cityfile import load_city
 
@@ -59,6 +63,14 @@ def run(args: argparse.Namespace) -> int:
             threading.Thread(target=_guarded, args=(worker.run, stopping, failures, caught.leave))
             for worker in workers
         ]
+        carriers = [worker.carrier for worker in workers]
+        metrics = args.metrics and Metrics(
+            args.metrics,
+            lambda: (figure for carrier in carriers for figure in carrier.figures()),
+            lambda: all(carrier.begun for carrier in carriers),
+        )
+        if metrics:
+            metrics.start()
         for thread in threads:
             thread.start()
         try:
@@ -68,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
             stopping.set()
             for thread in threads:
                 thread.join()
+            if metrics:
+                metrics.stop()
     if failures:
         raise failures[0]
     return caught.status

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from schemas.incidents import Incident, IncidentRevision
 from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS
 from tests.runner.kafkahelp import OnKafka, end, publish, wait_until
 from tests.runner.storm import CITY, recorded
+from tests.runner.test_metrics import ask
 from tests.servers import Kafka, Mosquitto
 
 Results = dict[str, list[str]]
@@ -76,21 +78,31 @@ def settled(on_kafka: OnKafka, expected: Results) -> None:
 
 @pytest.mark.parametrize("shell", ["faust", "kafka"])
 def test_workers_say_what_the_embedded_replay_says(
-    on_kafka: OnKafka, mosquitto: Mosquitto, tmp_path: Path, shell: str
+    on_kafka: OnKafka,
+    mosquitto: Mosquitto,
+    tmp_path: Path,
+    shell: str,
+    free_port: Callable[[], int],
 ) -> None:
     """Through the worst hours of the storm: alarms, incidents, every revision, every word to people."""
     messages = recorded("storm-day", 24_000)[16_000:]
     expected = embedded(messages, tmp_path)
+    port = free_port()
     with (
-        on_kafka.verb("stream", "all", "--shell", shell) as workers,
+        on_kafka.verb("stream", "all", "--shell", shell, "--metrics", str(port)) as workers,
         on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "5") as collector,
     ):
         publish(mosquitto, messages)
         assert collector.wait(60) == 0
         settled(on_kafka, expected)
+        ready, _ = ask(f"http://127.0.0.1:{port}/ready")
+        _, figures = ask(f"http://127.0.0.1:{port}/metrics")
         end(workers)
 
     assert len(expected["incidents.jsonl"]) > 0
+    assert ready == 200
+    assert 'crosscurrent_outputs_total{stage="correlate",kind="incident-revision"}' in figures
+    assert 'crosscurrent_lag_offsets{stage="detect",partition="' in figures
     assert verified(on_kafka, tmp_path / "storm.jsonl") == (0, "")
     assert replayed(on_kafka, tmp_path / "from-kafka") == expected
 
