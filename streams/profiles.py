@@ -57,7 +57,7 @@ WINDOW, KNOWN = 24, 12
 """Hours that are looked at together, and how many of them must be known."""
 LATELY, LATELY_KNOWN = 8, 4
 """The same for what goes on."""
-SIGMAS = 3.0
+SIGMAS = 2.5
 LEAST_LPS = 1.5
 """Less is no sign; a service pipe that breaks loses as much (assumed)."""
 LEFT = 0.5
