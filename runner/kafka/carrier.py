@@ -7,6 +7,7 @@ Kafka has every output that it covers, so nothing is lost; an output that is wri
 in its headers, so nobody counts it twice. What fails ends the worker: it is never skipped.
 """
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -82,6 +83,16 @@ class Carrier:
         Raises KafkaFailed where a state can't be used.
         """
         began = time.monotonic()
+        gc.disable()  # it would look at a growing state again and again, for three times as long
+        try:
+            return self._begin(given)
+        finally:
+            gc.enable()
+            gc.freeze()
+            self.begun = True
+            self._seconds["recovery"] = time.monotonic() - began
+
+    def _begin(self, given: Iterable[int]) -> dict[int, int | None]:
         opened = {number: self._stage.part(number) for number in given if number not in self._parts}
         wanted = {number: part for number, part in opened.items() if part is not None}
         kept = load(
@@ -89,8 +100,6 @@ class Carrier:
         )
         for number, part in wanted.items():
             self._parts[number] = self._restored(number, part, kept.get(self._name(number)))
-        self.begun = True
-        self._seconds["recovery"] = time.monotonic() - began
         return {number: self._parts[number].next if number in self._parts else None for number in opened}
 
     def _restored(self, number: int, part: Part, kept: Kept | None) -> _Carried:
