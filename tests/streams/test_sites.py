@@ -19,7 +19,7 @@ from schemas.readings import Event, Frame
 from schemas.vocabulary import load_vocabulary
 from streams.causes import load_causes
 from streams.clock import ToldClock
-from streams.correlate import Correlator
+from streams.correlation import Correlation
 from streams.detect import Detector
 from streams.merge import Merge
 from streams.sites import Sorter, part_of, sites
@@ -62,7 +62,7 @@ def test_sites_say_together_what_the_whole_says(day: str) -> None:
         said += [*outputs.incidents, *outputs.notifications]
     detectors = {name: Detector(part, VOCABULARY, clock=ToldClock(1)) for name, part in parts().items()}
     merge, sorter = Merge(range(len(detectors))), Sorter(CITY, SITE_OF)
-    correlator, desk = Correlator(CITY, load_causes(), VOCABULARY), Desk()
+    correlator, desk = Correlation(CITY, load_causes(), VOCABULARY), Desk()
     said_in_parts = []
     for site, sorted_record in sorter.step(records):
         for number, (name, detector) in enumerate(detectors.items()):
