@@ -1,5 +1,6 @@
 """The topic table on a real Kafka: made once, compared, never changed."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,3 +117,39 @@ def test_the_asyncapi_document_names_schemas_that_are_there() -> None:
     for channel in document["channels"].values():
         assert {ref["$ref"].rpartition("/")[2] for ref in channel["messages"].values()} <= messages.keys()
         assert channel["bindings"]["kafka"]["partitions"] > 0
+
+
+WITHOUT = """
+import sys
+sys.modules["confluent_kafka"] = sys.modules["kafka"] = sys.modules["faust"] = None
+from runner.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+CITY = str(LAUNCHER.parent / "cities" / "riverton" / "city.yaml")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["topics", "check"],
+        ["collect", "--city", CITY],
+        ["stream", "all", "--city", CITY],
+        ["dlq", "list"],
+        ["ledger", "verify", "--city", CITY],
+        ["replay", "kafka://127.0.0.1", "--city", CITY, "--out", "out"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_plain_install_says_what_is_missing(arguments: list[str], tmp_path: Path) -> None:
+    """The Kafka clients are an extra: without it each verb names the command that brings them."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, *arguments],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(LAUNCHER.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "install it with: pip install 'crosscurrent[kafka]'" in done.stderr
