@@ -26,6 +26,9 @@ from streams.network import STRENGTH_MIN, Cone, Network, Node, Way, joined
 ELSEWHERE = 0.1
 """That a sign names other places than where its cause is, beside naming that one. Of 15 bursts and leaks in
 the benchmark's training cities whose zone told of them, each was among the places, and 11 the likeliest."""
+HABIT, HABIT_CHANCE = 3, 0.5
+"""A sign that an asset shows so often, within the hours that are remembered, is how things are there, or the
+model is wrong about it: then it shows by itself as often as not. Assumed."""
 UNUSUAL_FACTOR = 0.3
 """Weight of an effect at the end of its rule's lags, beside 1 up to the usual lag; straight between."""
 LATE_FACTOR = 0.03
@@ -269,6 +272,8 @@ class _Part:
         prior = self.network.prior(episode.node)
         signs = [self.causes.signs.get(alarm.condition) for alarm in episode.alarms]
         chances = [sign.chance for sign in signs if sign]
+        if len(chances) == len(signs) and len(self.at[episode.node]) >= HABIT:
+            return HABIT_CHANCE
         return min(prior + min(chances), 0.9) if len(chances) == len(signs) else prior
 
     def _edges_into(self, index: int) -> dict[int, Edge]:

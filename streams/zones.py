@@ -38,6 +38,7 @@ from streams.balances import (
 from streams.groups import Past, Places, Sign
 from streams.hydraulics import Mains, Row, parts
 from streams.places import Sights, Stretch, places, rising, sights, sights_sensors
+from streams.rows import medians
 
 Indices = NDArray[np.intp]
 
@@ -60,6 +61,11 @@ WITH_DRAINS = 0.35
 """A drain that rises in dry weather lowers the limit to this share of it; assumed."""
 PASSED_ON, MOSTLY = 0.4, 0.8
 """Where a zone beside falls by this share of the excess, or that of the rise, water only goes another way."""
+SWITCH_LPS, SWITCH_BLOCKS = 12.0, 2
+"""A pump that began or ended to give so much between so many blocks and the ones after."""
+FOLLOWS, FOLLOWS_LEAST, FOLLOWS_MOST = 0.4, 2, 100
+"""A zone whose demand jumps by this share of it, so often and more often than not, is not balanced by the
+model: a link is wrong, or a meter. Nothing is told of it. Assumed."""
 STARVES = 0.3
 """A zone that takes less than this of what it should is dry, or a level lies; assumed."""
 STEADY_LPS = 1.0
@@ -102,6 +108,8 @@ class State(NamedTuple):
     open: tuple[Open | None, ...]
     strays: tuple[tuple[int, float], ...]
     """By zone: how often its demand was held against the others', and the sum of squares."""
+    follows: tuple[tuple[tuple[int, int], ...], ...]
+    """By zone and pump: how often the demand jumped as the pump began or ended to give, and how often not."""
 
 
 class Step(NamedTuple):
@@ -141,17 +149,24 @@ class ZoneWatch:
     def begin(self) -> Any:
         """Nothing known."""
         count = len(self._zones)
-        return tuple(State(((None, None),) * count, (), (None,) * count, ((0, 0.0),) * count))
+        meters = len(meters_of(self._zones))
+        follows = (((0, 0),) * meters,) * count
+        return tuple(State(((None, None),) * count, (), (None,) * count, ((0, 0.0),) * count, follows))
 
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
         """A block at a time."""
-        before, blocks, opened, strays = state
-        known = State(before, blocks, tuple(Open(*one) if one else None for one in opened), strays)
+        before, blocks, opened, strays, follows = state
+        known = State(before, blocks, tuple(Open(*one) if one else None for one in opened), strays, follows)
         rows = past.window(at, LOOK_BACK)
         if len(rows) < LOOK_BACK:
             return state, ()
         after, judged = _Look(self._zones, self._sights, known, past, at).over(rows)
         return tuple(after), tuple(one.sign() for one in judged if one)
+
+
+def meters_of(zones: tuple[Zone, ...]) -> list[int]:
+    """Columns of all meters."""
+    return sorted({column for zone in zones for column, _ in zone.meters})
 
 
 def zone_watchers(city: City) -> list[ZoneWatch]:
@@ -167,6 +182,7 @@ class _Look:
         self, zones: tuple[Zone, ...], seen: list[Sights], state: State, past: Past, at: int
     ) -> None:
         self._zones, self._sights, self._state, self._past, self._at = zones, seen, state, past, at
+        self._meters = meters_of(zones)
 
     def over(self, rows: Row) -> tuple[State, list[Open | None]]:
         """The state after it, and every zone's sign, those that end in it too."""
@@ -194,7 +210,7 @@ class _Look:
                 blocks = _unfair(blocks, zone, self._ago(one.onset))
         left = tuple(one if one and one.cleared is None else None for one in judged)
         strays = tuple(self._strayed(zone, *so_far) for zone, so_far in enumerate(state.strays))
-        return State(after, blocks, left, strays), judged
+        return State(after, blocks, left, strays, self._followed()), judged
 
     def _ago(self, at: int) -> int:
         """How many blocks."""
@@ -210,7 +226,40 @@ class _Look:
         grown = record.grown(zone, then, now)
         return grown is None or record.mean(zone, now) < should * min(grown.usual, 1.0)
 
+    def _followed(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """What the last blocks tell of zones that jump with a pump; most often no pump began or ended."""
+        part, known = SWITCH_BLOCKS * BLOCK, self._state.follows
+        rows = self._past.window(self._at, 2 * part)[:, self._meters]
+        if len(rows) < 2 * part or self._record.now <= 2 * SWITCH_BLOCKS:
+            return known
+        before, after = medians(rows[:part]), medians(rows[part:])
+        steps = np.abs(after - before)
+        with np.errstate(invalid="ignore"):
+            turned = (steps > SWITCH_LPS) & (np.fmin(before, after) < IDLE_LPS)
+        if not turned.any():
+            return known
+        now, then = self._record.now - SWITCH_BLOCKS, self._record.now - 2 * SWITCH_BLOCKS
+        found = [list(of) for of in known]
+        for zone, of in enumerate(found):
+            jump = abs(
+                self._record.mean(zone, (now, self._record.now)) - self._record.mean(zone, (then, now))
+            )
+            for place in map(int, np.flatnonzero(turned)):
+                if not math.isnan(jump):
+                    moved, stood = of[place]
+                    with_it = jump > FOLLOWS * float(steps[place])
+                    moved, stood = (moved + 1, stood) if with_it else (moved, stood + 1)
+                    if moved + stood > FOLLOWS_MOST:  # what was long ago counts less
+                        moved, stood = moved // 2, stood // 2
+                    of[place] = moved, stood
+        return tuple(map(tuple, found))
+
+    def _is_balanced(self, zone: int) -> bool:
+        return not any(moved >= FOLLOWS_LEAST and moved > stood for moved, stood in self._state.follows[zone])
+
     def _judge(self, zone: int, one: Open | None) -> Open | None:
+        if not self._is_balanced(zone):
+            return one and one._replace(cleared=self._at)
         if one is None:
             return self._sudden(zone) or self._growing(zone)
         step, age = self._step(zone, self._zones[zone].quick[-1], "known"), self._ago(one.found)

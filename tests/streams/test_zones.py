@@ -159,9 +159,9 @@ class Town:
         ]
 
 
-def heard(readings: Iterable[tuple[str, int, float]], until: int) -> list[Sign]:
+def heard(readings: Iterable[tuple[str, int, float]], until: int, city: City = CITY) -> list[Sign]:
     """What stands in the end, of readings in the order of their arrival."""
-    group = Groups([ZoneWatch(CITY)], LATE)
+    group = Groups([ZoneWatch(city)], LATE)
     told: dict[tuple[str, str, int], Sign] = {}
     now = T0
     for sensor, at, value in readings:
@@ -335,6 +335,20 @@ def test_goes_on_from_a_snapshot() -> None:
     _note(straight, whole, T0 + 220 * MINUTE)
     assert told == straight
     assert straight
+
+
+def test_zone_whose_demand_jumps_with_a_pump_is_not_believed() -> None:
+    """The model draws the tank's main into the low zone: each start of its pump looks like a burst, twice."""
+    wrong = [
+        _main("tank", "l3", 300.0, 100.0) if (link["from"], link["to"]) == ("tank", "h3") else link
+        for link in DRAWING["links"]
+    ]
+    town, city = Town(900), City.model_validate(DRAWING | {"links": wrong})
+    told = heard(town.readings(), T0 + 900 * MINUTE, city)
+    starts = int((np.diff(town.values["pump/flow"]) > 20).sum())
+    assert starts > 4
+    assert len([sign for sign in told if sign.onset > T0 + 400 * MINUTE]) == 0
+    assert heard(town.readings(), T0 + 900 * MINUTE) == []
 
 
 def test_city_without_meters_has_no_watcher() -> None:
