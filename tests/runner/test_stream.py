@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +142,27 @@ def test_the_ledger_names_what_is_missing(on_kafka: OnKafka, mosquitto: Mosquitt
     assert at in listed
     assert "missing  alarm change  " in listed
     assert "missing  incident revision  " in listed
+
+
+@pytest.mark.parametrize("shell", ["faust", "kafka"])
+def test_workers_that_come_and_go_change_nothing(
+    on_kafka: OnKafka, mosquitto: Mosquitto, tmp_path: Path, shell: str
+) -> None:
+    """A second worker joins the first, the first leaves in order, the second is killed, a third follows."""
+    messages = recorded("storm-day", 24_000)[16_000:]
+    expected = embedded(messages, tmp_path)
+    worker = ("stream", "all", "--shell", shell)
+    with on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "20") as collector:
+        with on_kafka.verb(*worker) as first:
+            publish(mosquitto, messages[:2_000])
+            with on_kafka.verb(*worker) as second:
+                publish(mosquitto, messages[2_000:4_000])
+                time.sleep(5)  # the partitions change hands
+                publish(mosquitto, messages[4_000:6_000])
+                end(first)
+                publish(mosquitto, messages[6_000:])
+                second.kill()
+        with on_kafka.verb(*worker) as third:
+            assert collector.wait(90) == 0
+            settled(on_kafka, expected)
+            end(third)
