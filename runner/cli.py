@@ -123,7 +123,7 @@ def _top(arguments: Sequence[str]) -> int:
     if not first:
         print(_help(), file=sys.stderr)
         return 2
-    near = difflib.get_close_matches(first, VERBS, cutoff=0.5)
+    near = difflib.get_close_matches(first, VERBS, cutoff=0.6)
     meant = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(VERBS)}"
     print(
         f"crosscurrent: there is no verb {first!r}; {meant} ('crosscurrent --help' tells more)",

@@ -35,6 +35,7 @@ def reader(settings: KafkaSettings) -> Consumer:
                 "group.id": f"{settings.prefix}crosscurrent-reads",  # asked for, and never used
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 50,  # the end is told with an answer: it must not be slow to come
                 "isolation.level": "read_committed",
             }
         )
