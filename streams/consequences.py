@@ -122,15 +122,22 @@ def came(told: int, start: int, end: int, stretches: Iterable[Stretch]) -> int |
 
 
 def foretell(*known: Iterable[Foretold]) -> list[Foretold]:
-    """Predictions put together: one of a condition that is foretold already is not made again."""
+    """Predictions put together: one of a condition that is foretold already is not made again.
+
+    Of two that were told at once, by two sides of a border, the surer one is kept, whichever comes first.
+    """
     kept: list[Foretold] = []
     last: dict[tuple[str, str], Foretold] = {}
-    for one in sorted(chain(*known), key=lambda one: (one.told, one.asset, one.condition)):
+    for one in sorted(chain(*known), key=_rank):
         before = last.get((one.asset, one.condition))
         if before is None or one.told > (before.end + SLACK if before.came is None else before.came):
             last[one.asset, one.condition] = one
             kept.append(one)
     return kept[-FORETOLD_MAX:]
+
+
+def _rank(one: Foretold) -> tuple[int, str, str, float, int, int]:
+    return one.told, one.asset, one.condition, -one.probability, one.start, one.end
 
 
 def predictions(revision: IncidentRevision) -> list[Foretold]:

@@ -265,6 +265,9 @@ class _Group:
             self._rewind(self.changed)
             self.changed = None
         if lapse > self.watcher.minutes * MINUTE:
+            if rewound:  # what came late belongs to the time before the silence
+                self._catch_up(judged)
+                yield from self._tell()
             learnt = self._states[-1:] if isinstance(self.watcher, Learner) else []
             self._rewind(0)  # nothing was heard for so long that what was is no guide
             self._states, past.since = learnt, None
@@ -272,9 +275,7 @@ class _Group:
             past.since = first
             self._rewind(first)
         if past.since is not None:
-            while self.due <= ready:
-                news |= self._look(self.due * MINUTE)
-                self.due += self.watcher.stride
+            news = self._catch_up(ready)
         if rewound or self._told or news:
             yield from self._tell()
         self._forget(ready * MINUTE - self._lateness)
@@ -284,6 +285,14 @@ class _Group:
         while self._states and self._states[-1].minute >= minute * MINUTE:
             self._states.pop()
         self.due = -(-minute // self.watcher.stride) * self.watcher.stride
+
+    def _catch_up(self, ready: int) -> bool:
+        """Every look that is due up to a minute; whether any shows signs."""
+        news = False
+        while self.due <= ready:
+            news |= self._look(self.due * MINUTE)
+            self.due += self.watcher.stride
+        return news
 
     def _look(self, at: int) -> bool:
         """One look; whether it shows signs."""

@@ -108,3 +108,12 @@ def test_outcomes_follow_from_the_set_of_alarms(
     for found in twice:
         if found.came is not None:
             assert max(found.told + 1, found.start) <= found.came <= found.end + SLACK
+
+
+def test_of_two_sides_that_foretell_at_once_the_surer_one_is_kept() -> None:
+    """Whichever of them is asked first: sides of a border come in no order."""
+    north, south = (
+        Foretold(asset="road-ring", condition="speed_low", start=1, end=end, probability=probability, told=0)
+        for probability, end in ((0.27, 300), (0.33, 200))
+    )
+    assert foretell([north], [south]) == foretell([south], [north]) == [south]

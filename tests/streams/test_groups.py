@@ -44,9 +44,9 @@ def groups() -> Groups:
     return Groups([HighWatch(("a/flow",), 1), HighWatch(("b/flow", "a/flow"), 5)], LATE)
 
 
-def told(them: Groups, heard: list[Heard], until: int) -> list[tuple[int, Sign, bool]]:
-    """What was told of readings in this order, and when; time goes with the newest."""
-    said, now = [], 0
+def told(them: Groups, heard: list[Heard], until: int, now: int = 0) -> list[tuple[int, Sign, bool]]:
+    """What was told of readings in this order, and when; time goes with the newest, from ``now`` on."""
+    said = []
     for sensor, at, value in heard:
         them.hear(sensor, T0 + at, value)
         if at > now:
@@ -104,6 +104,24 @@ def test_after_a_long_silence_it_begins_anew() -> None:
     assert list(them.pass_to(T0 + 5 * HOUR + 30 * MINUTE)) == []
 
 
+def test_what_comes_late_after_a_long_silence_is_judged_by_the_time_before() -> None:
+    """One pass brings both: the reading of minute 8, and that it is minute 70."""
+    before = [("a/flow", 6 * MINUTE, 1.0), ("a/flow", 23 * MINUTE, 1.0)]
+    late = ("a/flow", 8 * MINUTE, 9.0)
+    at_once, between = groups(), groups()
+    together = [*told(at_once, before, 23 * MINUTE)]
+    at_once.hear(*_placed(late))
+    together += told(at_once, [], 70 * MINUTE)
+    apart = told(between, [before[0], late, before[1]], 70 * MINUTE)
+    assert standing(together) == standing(apart)
+    assert len(standing(together)) == 2
+
+
+def _placed(one: Heard) -> tuple[str, int, float]:
+    sensor, at, value = one
+    return sensor, T0 + at, value
+
+
 @given(
     st.lists(
         st.tuples(
@@ -122,10 +140,11 @@ def test_neither_order_nor_a_restart_changes_what_stands(heard: list[Heard], ran
     in_order = sorted(heard, key=lambda one: one[1])
     late = sorted(in_order, key=lambda one: one[1] + random.choice([0, 0, random.randrange(25)]) * MINUTE)
     first, second = groups(), groups()
-    said = told(first, late[:cut], max([0, *(at for _, at, _ in late[:cut])]))
+    stopped = max([0, *(at for _, at, _ in late[:cut])])
+    said = told(first, late[:cut], stopped)
     second.restore(json.loads(json.dumps(first.snapshot())))
     assert json.dumps(second.snapshot()) == json.dumps(first.snapshot())
-    said += told(second, late[cut:], 70 * MINUTE)
+    said += told(second, late[cut:], 70 * MINUTE, stopped)
     assert standing(said) == standing(told(groups(), in_order, 70 * MINUTE))
 
 
