@@ -111,7 +111,7 @@ def test_kills_of_every_part_change_nothing(
         end(collector.process)
         with on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "1") as last:
             assert last.wait(60) == 0
-        settled(on_kafka, expected)
+        settled(on_kafka, expected, lambda: all_at_work(everybody[1:]))
 
 
 def all_at_work(everybody: list[Supervised]) -> bool:

@@ -63,11 +63,12 @@ def on_topics(on_kafka: OnKafka) -> Results:
     }
 
 
-def settled(on_kafka: OnKafka, expected: Results) -> None:
-    """Wait until the topics say what is expected; else show how they differ."""
+def settled(on_kafka: OnKafka, expected: Results, look_after: Callable[[], object] = bool) -> None:
+    """Wait until the topics say what is expected; else show how they differ. Meanwhile ``look_after``."""
     seen: list[Results] = []
 
     def said_all() -> bool:
+        look_after()
         seen.append(on_topics(on_kafka))
         return seen[-1] == expected
 
