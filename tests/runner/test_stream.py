@@ -73,7 +73,7 @@ def settled(on_kafka: OnKafka, expected: Results, look_after: Callable[[], objec
         return seen[-1] == expected
 
     try:
-        wait_until(said_all, "all said")
+        wait_until(said_all, "all said", 180)  # longer than the patience of a watchdog
     except AssertionError:
         assert seen[-1] == expected
 
