@@ -43,7 +43,7 @@ class Worn(NamedTuple):
     found: int
 
 
-class PumpWatch:
+class EfficiencyWatch:
     """Watches one pump."""
 
     minutes, stride = 2 * HALF + 2, 2 * HALF
@@ -105,9 +105,9 @@ def _halves(rows: Row) -> tuple[float, float] | None:
     return round(float(halves[0]), 4), round(float(halves[1]), 4)
 
 
-def pump_watchers(city: City) -> Iterator[PumpWatch]:
+def efficiency_watchers(city: City) -> Iterator[EfficiencyWatch]:
     """One for each pump whose power and flow are measured."""
     for asset in city.assets:
         measured = {sensor.quantity for sensor in city.sensors_of.get(asset.id, ())}
         if asset.kind == "pump" and {"power", "flow"} <= measured:
-            yield PumpWatch(asset.id, voltage="voltage" in measured)
+            yield EfficiencyWatch(asset.id, voltage="voltage" in measured)

@@ -5,7 +5,7 @@ In: a city model. Out: watchers, always in the same order.
 
 from schemas.city import City
 from streams.drains import drain_watchers
-from streams.efficiency import pump_watchers
+from streams.efficiency import efficiency_watchers
 from streams.groups import Watcher
 from streams.levels import level_watchers
 from streams.loads import load_watchers
@@ -27,5 +27,5 @@ def watchers(city: City) -> list[Watcher]:
         *peer_watchers(city),
         *load_watchers(city),
         *profile_watchers(city),
-        *pump_watchers(city),
+        *efficiency_watchers(city),
     ]

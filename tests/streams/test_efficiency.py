@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.city import City
 from schemas.times import HOUR, MINUTE
-from streams.efficiency import PumpWatch, pump_watchers
+from streams.efficiency import EfficiencyWatch, efficiency_watchers
 from streams.groups import Past, Sign, Table, as_tuples
 
 T0 = 1_750_000_000_000 - 1_750_000_000_000 % HOUR
@@ -64,7 +64,7 @@ def pumped(minutes: int, *, cycle: tuple[int, int] = (1, 0), worn: float = 0.0, 
 
 def judged(told: Told) -> list[Sign]:
     """Signs as they stood last; the state travels as JSON."""
-    watch, past = PumpWatch("pump", voltage=True), Rows(told.rows())
+    watch, past = EfficiencyWatch("pump", voltage=True), Rows(told.rows())
     state: Any = watch.begin()
     found: dict[int, Sign] = {}
     for at in range(T0 + HOUR, T0 + len(told.flow) * MINUTE, HOUR):
@@ -141,7 +141,7 @@ def test_pumps_without_a_meter_have_no_watcher() -> None:
             ],
         }
     )
-    assert [watch.sensors for watch in pump_watchers(city)] == [
+    assert [watch.sensors for watch in efficiency_watchers(city)] == [
         ("both/power", "both/flow"),
         ("fed/power", "fed/flow", "fed/voltage"),
     ]
