@@ -5,8 +5,9 @@ Out: Prometheus' text format in base units; 200 or 503.
 Promises: listens on loopback unless told otherwise; whoever asks costs the work nothing but the figures.
 """
 
+import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from runner.database import CannotRun
 from runner.moments import BadUsage
 
 LOOPBACK = "127.0.0.1"
+LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
 class Figure(NamedTuple):
@@ -95,6 +97,24 @@ def text(figures: Iterable[Figure]) -> str:
         lines += [f"# HELP {name} {found[0].says}", f"# TYPE {name} {found[0].kind}"]
         lines += [f"{name}{_labels(figure.labels)} {figure.value:.17g}" for figure in found]
     return "\n".join(lines) + "\n"
+
+
+def figures_of(page: str) -> Iterator[Figure]:
+    """The figures of a page that ``text`` wrote."""
+    says: dict[str, str] = {}
+    kinds: dict[str, Literal["counter", "gauge"]] = {}
+    for line in page.splitlines():
+        if line.startswith("# HELP "):
+            _, _, name, what = line.split(" ", 3)
+            says[name] = what
+        elif line.startswith("# TYPE "):
+            *_, name, kind = line.split(" ")
+            kinds[name] = "counter" if kind == "counter" else "gauge"
+        else:
+            labelled, _, value = line.rpartition(" ")
+            name = labelled.partition("{")[0]
+            labels = dict(LABEL.findall(labelled))
+            yield Figure(name, kinds[name], says[name], float(value), labels)
 
 
 def _labels(labels: Mapping[str, str]) -> str:

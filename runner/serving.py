@@ -35,6 +35,14 @@ def free_port(host: str, wanted: int, option: str) -> int:
     )
 
 
+def any_port() -> int:
+    """A port of loopback that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 def serve(console: str, embedded: "Embedded", host: str, port: int, *, show: bool) -> None:
     """Serve the web page until interrupted; ``console`` is the dotted name of its module."""
     module = importlib.import_module(console)

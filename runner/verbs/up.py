@@ -1,4 +1,4 @@
-"""``crosscurrent up``: a city, watched in one process until it is told to stop."""
+"""``crosscurrent up``: a city, watched until it is told to stop: in one process, or on Kafka."""
 
 import argparse
 import ipaddress
@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from runner.embedded import Embedded
 
-SUMMARY = "Watch a city in one process: MQTT in, incidents and a web page out."
+SUMMARY = "Watch a city: in one process, with a web page; or all that one host needs on Kafka."
+ONE_PROCESS = ("data", "host", "mqtt_port", "console_port", "no_console")
+ON_KAFKA = ("detectors", "shell", "metrics")
+LOOPBACK = "127.0.0.1"
+MQTT_PORT, CONSOLE_PORT = 1883, 8080
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the verb's arguments."""
+    """Declare the verb's arguments; those of one way have no default that the other would carry along."""
     parser.add_argument("--city", type=Path, required=True, help="city model (city.yaml)")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        metavar="DIR",
-        help="data folder (default: crosscurrent/CITY in the user's data folder, ~/.local/share)",
-    )
     parser.add_argument(
         "--causes", type=Path, metavar="FILE", help="rules in the place of ours (causes.yaml)"
     )
@@ -29,16 +27,97 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--broker", metavar="mqtt://HOST:PORT", help="listen at this broker, in the place of an own one"
     )
-    source.add_argument("--mqtt-port", type=int, default=1883, help="port of the own broker (default 1883)")
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; there is no password (default loopback)"
+    source.add_argument("--mqtt-port", type=int, help=f"port of the own broker (default {MQTT_PORT})")
+    one = parser.add_argument_group("in one process")
+    one.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="data folder (default: crosscurrent/CITY in the user's data folder, ~/.local/share)",
     )
-    parser.add_argument("--console-port", type=int, default=8080, help="port of the web page (default 8080)")
-    parser.add_argument("--no-console", action="store_true", help="no web page")
+    one.add_argument("--host", help="address to listen on; there is no password (default loopback)")
+    one.add_argument("--console-port", type=int, help=f"port of the web page (default {CONSOLE_PORT})")
+    one.add_argument("--no-console", action="store_true", default=None, help="no web page")
+    many = parser.add_argument_group("on Kafka")
+    many.add_argument(
+        "--kafka",
+        metavar="ADDRESS",
+        help="run collector and workers on this Kafka: kafka://[USER@]HOST[:PORT][,...] or kafkas://...",
+    )
+    many.add_argument(
+        "--detectors", type=int, metavar="N", help="how many workers detect side by side (default 1)"
+    )
+    many.add_argument("--shell", choices=("faust", "kafka"), help="what carries the workers (default faust)")
+    many.add_argument(
+        "--metrics", metavar="PLACE", help="serve /metrics, /health and /ready of all at [HOST:]PORT"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until Ctrl-C (130) or SIGTERM (0). Raises BadConfig, CannotRun."""
+    """Run until Ctrl-C (130) or SIGTERM (0). Raises BadConfig, BadUsage, CannotRun, KafkaFailed."""
+    _refuse(args, ON_KAFKA if args.kafka is None else ONE_PROCESS)
+    return _in_one_process(args) if args.kafka is None else _on_kafka(args)
+
+
+def _refuse(args: argparse.Namespace, names: tuple[str, ...]) -> None:
+    from runner.moments import BadUsage
+
+    given = ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None)
+    if given:
+        raise BadUsage(f"{given}: means nothing {'without' if args.kafka is None else 'with'} --kafka")
+    if args.detectors is not None and args.detectors < 1:
+        raise BadUsage(f"--detectors {args.detectors}: expected at least 1")
+
+
+def _on_kafka(args: argparse.Namespace) -> int:
+    from runner.extras import needs
+    from runner.interrupts import interrupts
+    from runner.kafka.settings import kafka_settings
+    from runner.metrics import Metrics
+    from runner.serving import say
+    from runner.supervisor import Supervisor
+    from schemas.cityfile import load_city
+    from streams.causes import load_causes
+
+    with needs("kafka"):
+        from runner.kafka.host import services
+        from runner.kafka.topics import TopicTable
+
+    city = load_city(args.city)  # what is wrong with it is told once, not by each service
+    if args.causes:
+        load_causes(args.causes)
+    settings = kafka_settings(args.kafka, os.environ)
+    with interrupts() as caught:
+        table = TopicTable(settings)
+        for name in table.create():
+            say(f"topic {name}: made")
+        table.close()
+        supervisor = Supervisor(
+            services(
+                args.city,
+                settings,
+                broker=args.broker,
+                kafka=args.kafka,
+                causes=args.causes,
+                detectors=args.detectors or 1,
+                shell=args.shell or "faust",
+            )
+        )
+        metrics = args.metrics and Metrics(args.metrics, supervisor.figures, supervisor.ready)
+        say(f"watching {city.city} on {settings.address}; Ctrl-C ends all, in order")
+        try:
+            if metrics:
+                metrics.start()
+            supervisor.start()
+            supervisor.watch()
+        finally:
+            supervisor.stop()
+            if metrics:
+                metrics.stop()
+    return caught.status
+
+
+def _in_one_process(args: argparse.Namespace) -> int:
     from runner.embedded import Embedded
     from runner.interrupts import interrupts
     from runner.serving import free_port, serve
@@ -48,25 +127,27 @@ def run(args: argparse.Namespace) -> int:
 
     causes = load_causes(args.causes) if args.causes else None
     city = load_city(args.city)
+    host = args.host or LOOPBACK
     with interrupts() as caught:
         embedded = Embedded(
             city,
             load_vocabulary(beside=args.city),
             args.data or default_folder(city.city),
             broker=args.broker,
-            mqtt_host=args.host,
-            mqtt_port=args.mqtt_port,
+            mqtt_host=host,
+            mqtt_port=MQTT_PORT if args.mqtt_port is None else args.mqtt_port,
             causes=causes,
             on_failure=caught.leave,
         )
         embedded.start()
         try:
-            _tell(embedded, args.host)
+            _tell(embedded, host)
             if args.no_console:
                 signal.pause()
             else:
-                port = free_port(args.host, args.console_port, "--console-port")
-                serve(args.console, embedded, args.host, port, show=False)
+                wanted = CONSOLE_PORT if args.console_port is None else args.console_port
+                port = free_port(host, wanted, "--console-port")
+                serve(args.console, embedded, host, port, show=False)
         finally:
             embedded.stop()
     if embedded.failure is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from runner.database import CannotRun
-from runner.metrics import Figure, Metrics, text
+from runner.metrics import Figure, Metrics, figures_of, text
 from runner.moments import BadUsage
 
 FIGURES = [
@@ -35,6 +35,7 @@ def test_figures_of_one_name_lie_together() -> None:
         'a_total{kind="x"} 3\na_total{kind="y"} 1e+18\n'
         "# HELP b_seconds Time.\n# TYPE b_seconds gauge\nb_seconds 0.25\n"
     )
+    assert sorted(figures_of(text(FIGURES))) == sorted(FIGURES)
 
 
 def test_pages_are_served_on_loopback_until_the_end() -> None:

@@ -134,6 +134,7 @@ CITY = str(LAUNCHER.parent / "cities" / "riverton" / "city.yaml")
         ["topics", "check"],
         ["collect", "--city", CITY],
         ["stream", "all", "--city", CITY],
+        ["up", "--city", CITY, "--kafka", "kafka://127.0.0.1"],
         ["dlq", "list"],
         ["ledger", "verify", "--city", CITY],
         ["replay", "kafka://127.0.0.1", "--city", CITY, "--out", "out"],

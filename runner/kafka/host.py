@@ -1,0 +1,40 @@
+"""All that one host needs on Kafka, as services for the supervisor.
+
+In:  where city, broker and Kafka are, and how many workers are wanted.
+Out: the services, in the order in which data goes through them.
+"""
+
+import platform
+from pathlib import Path
+
+from runner.kafka.settings import KafkaSettings
+from runner.supervisor import Service
+
+MEMBER = "CROSSCURRENT_KAFKA_MEMBER"
+
+
+def services(
+    city: Path,
+    settings: KafkaSettings,
+    *,
+    broker: str | None,
+    kafka: str,
+    causes: Path | None,
+    detectors: int,
+    shell: str,
+) -> list[list[Service]]:
+    """A collector, so many detecting workers, and one that correlates, each with a name of its own in its
+    group, so that it gets its partitions back at once after a restart.
+    """
+    here = settings.member or platform.node()
+    of_city = ("--city", str(city), "--kafka", kafka)
+    thinking = (*of_city, "--shell", shell, *(("--causes", str(causes)) if causes else ()))
+    listening = (*of_city, *(("--broker", broker) if broker else ()))
+    return [
+        [Service("collect", ("collect", *listening))],
+        [
+            Service(f"detect-{number}", ("stream", "detect", *thinking), {MEMBER: f"{here}-{number}"})
+            for number in range(1, detectors + 1)
+        ],
+        [Service("correlate", ("stream", "correlate", *thinking), {MEMBER: here})],
+    ]
