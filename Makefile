@@ -40,7 +40,7 @@ test: $(VENV)/dev.stamp ## Run all tests, with real servers (ARGS="-k storm" for
 	@scripts/servers.sh
 	@$(BIN)/python -m pytest $(ARGS)
 
-servers: $(VENV)/dev.stamp ## Run the tests' mosquitto and Kafka until Ctrl-C, and say where they listen
+servers: $(VENV)/dev.stamp ## Run the tests' mosquitto, Kafka and InfluxDB until Ctrl-C, and say where they listen
 	@scripts/servers.sh
 	@$(BIN)/python -m tests.servers
 

@@ -17,6 +17,16 @@ def content_id(kind: str, *parts: object) -> str:
     return str(uuid5(NAMESPACE, "\x1f".join([kind, *map(str, parts)])))
 
 
+def alarm_id(city: str, asset: str, sensor: str | None, condition: str, onset: int) -> str:
+    """The id of an alarm; ``onset`` in ms since the epoch."""
+    return content_id("alarm", city, asset, sensor, condition, onset)
+
+
+def incident_id(city: str, first_alarm: str) -> str:
+    """The id of an incident, which follows from that of its first alarm."""
+    return content_id("incident", city, first_alarm)
+
+
 class Severity(StrEnum):
     """How bad, in the order of the field's priorities."""
 

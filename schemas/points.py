@@ -1,9 +1,9 @@
 """Every measurement of InfluxDB in one table: tags, fields, units, and what a point's time says.
 
 The sink writes by it, and boards ask by it. Times in fields are ms since the epoch, 0 where there is none.
-Tags take their values from the city model, the vocabulary and our own words, so the number of series is bounded
-by the model and never grows with time: ids are fields. What tags can't tell apart, time does, down to the
-nanosecond.
+Tags take their values from the city model, the vocabulary and our own words, so the number of series is
+bounded by the model and never grows with time: ids are fields. What tags can't tell apart, time does, down to
+the nanosecond.
 """
 
 from dataclasses import dataclass

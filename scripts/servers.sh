@@ -1,7 +1,8 @@
 #!/bin/sh
 # Provide what the tests need and pip can't bring: mosquitto (a broker that is not ours), Chromium (which reads
-# the console's pages), and Kafka. Kafka's jars come from Maven Central into the cache folder; Java, Maven and
-# the rest are Debian packages. What is there already stays untouched.
+# the console's pages), Kafka and InfluxDB. Kafka's jars come from Maven Central into the cache folder, InfluxDB
+# is built there (scripts/influxd.sh); Java, Maven, Go and the rest are Debian packages. What is there already
+# stays untouched.
 set -eu
 
 pom=$(dirname "$0")/kafka/pom.xml
@@ -13,6 +14,13 @@ command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missi
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v java >/dev/null || missing="$missing default-jre-headless"
 [ -d "$jars" ] || command -v mvn >/dev/null || missing="$missing maven"
+influxd=$(dirname "$0")/influxd.sh
+if ! "$influxd" --built; then
+    command -v go >/dev/null || missing="$missing golang-go"
+    command -v cargo >/dev/null || missing="$missing cargo"
+    command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
+    command -v pkg-config >/dev/null || missing="$missing pkg-config"
+fi
 
 fetch_kafka() {
     [ ! -d "$jars" ] || return 0
@@ -29,7 +37,7 @@ fetch_kafka() {
 
 if [ -z "$missing" ]; then
     fetch_kafka
-    exit 0
+    exec "$influxd"
 fi
 
 if [ "$(id -u)" = 0 ]; then
@@ -64,3 +72,4 @@ case "$missing" in
     ;;
 esac
 fetch_kafka
+"$influxd"

@@ -11,7 +11,7 @@ that are open, or closed for less than ``KEPT_AFTER``.
 from collections.abc import Iterable
 from typing import Any
 
-from schemas.alarms import Alarm, AlarmChange, content_id
+from schemas.alarms import Alarm, AlarmChange, incident_id
 from schemas.city import City, Relation
 from schemas.incidents import Foretold, Incident, IncidentRevision, Member, Root, Step
 from schemas.times import HOUR, MINUTE, SECOND
@@ -132,7 +132,7 @@ class Correlator:
         until = None if any(e.until is None for e in inside) else max(e.until or 0 for e in inside)
         closed = until if until is not None and now - until >= HOLD else None
         incident = Incident(
-            id=content_id("incident", self._city.city, alarms[0].id),
+            id=incident_id(self._city.city, alarms[0].id),
             opened=alarms[0].raised,
             closed=closed,
             severity=max((a.severity for a in alarms), key=lambda s: s.rank),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, content_id
+from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, alarm_id
 from schemas.city import City
 from schemas.readings import Event, Frame, Tick
 from schemas.times import MINUTE
@@ -240,7 +240,7 @@ class Detector:
         places: Places = (),
     ) -> AlarmChange:
         alarm = Alarm(
-            id=content_id("alarm", self._city.city, asset, sensor, change.condition, change.onset),
+            id=alarm_id(self._city.city, asset, sensor, change.condition, change.onset),
             asset=asset,
             utility=self._utility[asset],
             condition=change.condition,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
-from tests.servers import Kafka, Mosquitto, free_ports
+from tests.servers import Influxd, Kafka, Mosquitto, free_ports
 
 settings.register_profile("patient", deadline=None)  # two noisy cores: a clock would judge the machine
 settings.load_profile("patient")
@@ -24,6 +24,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
     """A running Kafka that all tests of a session share; each uses topics of its own."""
     with Kafka(tmp_path_factory.mktemp("kafka"), *free_ports(2)) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def influxd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influxd]:
+    """A running InfluxDB that all tests of a session share; each uses an organisation or a run of its own."""
+    with Influxd(tmp_path_factory.mktemp("influxd"), free_ports(1)[0]) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Real servers: mosquitto and Kafka on free loopback ports, for tests and, by ``make servers``, for a person.
+"""Real servers: mosquitto, Kafka and InfluxDB on free loopback ports, for tests and (``make servers``) people.
 
 In:  a folder for their data, free ports.
 Out: addresses that answer. A server can be killed and started again on its port, its data kept.
@@ -21,7 +21,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-POM = Path(__file__).parents[1] / "scripts" / "kafka" / "pom.xml"
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+POM = SCRIPTS / "kafka" / "pom.xml"
 KAFKA_SECONDS = 60
 
 
@@ -164,12 +165,49 @@ class Kafka(Server):
         return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*", *what]
 
 
+class Influxd(Server):
+    """An InfluxDB, new: nobody has set it up."""
+
+    name = "influxd"
+    patience = 60
+
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, port)
+        self.address = f"http://127.0.0.1:{port}"
+        self._binary = influxd_binary()
+
+    def command(self) -> list[str]:
+        """The binary that ``scripts/influxd.sh`` built."""
+        places = {"bolt-path": "influxd.bolt", "sqlite-path": "influxd.sqlite", "engine-path": "engine"}
+        paths = [f"--{option}={self.folder / name}" for option, name in places.items()]
+        bind = f"--http-bind-address=127.0.0.1:{self.port}"
+        return [str(self._binary), bind, *paths, "--reporting-disabled", "--log-level=warn"]
+
+
+def cache() -> Path:
+    """Where the scripts put what they fetched or built."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosscurrent"
+
+
+def influxd_binary() -> Path:
+    """Where ``scripts/influxd.sh`` put InfluxDB. Raises RuntimeError that tells what to do if it did not."""
+    asked = (SCRIPTS / "influxd" / "go.mod").read_text(encoding="utf-8")
+    found = re.search(r"^require github\.com/influxdata/influxdb/v2 v(\S+)$", asked, re.MULTILINE)
+    assert found is not None
+    binary = cache() / f"influxd-{found[1]}"
+    if not binary.is_file():
+        raise RuntimeError(
+            f"these tests need InfluxDB {found[1]}: run scripts/servers.sh, which builds it into {binary} "
+            "('make test' does so by itself)"
+        )
+    return binary
+
+
 def kafka_jars() -> Path:
     """Where ``scripts/servers.sh`` put Kafka. Raises RuntimeError that says what to do where it did not."""
     found = re.search(r"kafka_2\.13</artifactId><version>([^<]+)<", POM.read_text(encoding="utf-8"))
     assert found is not None
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    jars = cache / "crosscurrent" / f"kafka-{found[1]}"
+    jars = cache() / f"kafka-{found[1]}"
     if shutil.which("java") is None or not jars.is_dir():
         raise RuntimeError(
             f"these tests need Kafka {found[1]}: run scripts/servers.sh, which installs Java and fetches it "
@@ -179,14 +217,19 @@ def kafka_jars() -> Path:
 
 
 def main() -> int:
-    """Run both until Ctrl-C or SIGTERM, and say where."""
+    """Run all until Ctrl-C or SIGTERM, and say where."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    mqtt, kafka, controller = free_ports(3)
+    mqtt, kafka, controller, http = free_ports(4)
     with TemporaryDirectory(prefix="crosscurrent-servers-") as name:
         folder = Path(name)
-        with Mosquitto(folder, mqtt) as mosquitto, Kafka(folder, kafka, controller) as broker:
+        with (
+            Mosquitto(folder, mqtt) as mosquitto,
+            Kafka(folder, kafka, controller) as broker,
+            Influxd(folder, http) as influxd,
+        ):
             sys.stdout.write(
-                f"mosquitto  {mosquitto.address}\nkafka      {broker.address}\nCtrl-C ends both\n"
+                f"mosquitto  {mosquitto.address}\nkafka      {broker.address}\n"
+                f"influxdb   {influxd.address}\nCtrl-C ends all\n"
             )
             sys.stdout.flush()
             with suppress(KeyboardInterrupt):

@@ -1,0 +1,12 @@
+"""InfluxDB, for the operators' room: what was measured and concluded, as points.
+
+    lines       facts to points in line protocol (pure; the table is schemas/points.py)
+    settings    which InfluxDB, and how to reach it
+    writer      points confirmed, or refused one by one with the reason
+    setup       buckets, downsampling, tokens
+    sink        from Kafka's topics
+    outbox      from the embedded runner
+    figures     our own figures, from the pages of all parts
+
+docs/influx.md tells how it is run, docs/decisions/ how points never collide.
+"""
