@@ -1,4 +1,4 @@
-"""Real servers: mosquitto, Kafka and InfluxDB on free loopback ports, for tests and (``make servers``) people.
+"""Real servers on free loopback ports: mosquitto, Kafka and InfluxDB, for tests and (`make servers`) people.
 
 In:  a folder for their data, free ports.
 Out: addresses that answer. A server can be killed and started again on its port, its data kept.
