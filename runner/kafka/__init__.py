@@ -14,7 +14,9 @@
     replaying   the readings of all partitions through the stages, in one process
     ledger      what is missing, unexplained or there twice, by id
     letters     dead letters: found, shown, sent again
-    watchdog    ends a process that makes no progress
+    membership  a worker's place in its group, given up for it
+    progress    whether a group gets on, seen from outside its members
+    watchdog    ends a worker that makes no progress
 
 docs/kafka.md tells how it is run, docs/decisions/0009-time-is-written-into-the-log.md how time gets through.
 """

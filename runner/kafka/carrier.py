@@ -74,8 +74,8 @@ class Carrier:
 
     @property
     def positions(self) -> dict[int, int]:
-        """The next offset that each part at work needs."""
-        return {number: carried.next for number, carried in self._parts.items()}
+        """The next offset that each part at work needs. Any thread may ask."""
+        return {number: carried.next for number, carried in list(self._parts.items())}
 
     def begin(self, given: Iterable[int]) -> dict[int, int | None]:
         """Take partitions on; the offset from which each is to be read, None where none of it is wanted.

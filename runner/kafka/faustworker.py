@@ -69,10 +69,11 @@ class FaustWorker:
     """One member of a stage's group. ``run`` it once, in any thread."""
 
     def __init__(self, settings: KafkaSettings, city: str, stage: Stage) -> None:
-        self._settings, self._city, self._stage = settings, city, stage
+        self._settings, self._stage = settings, stage
         self._topic = settings.name(stage.source)
         self.carrier = Carrier(settings, city, stage)
-        self._watchdog = Watchdog(f"{stage.name} worker", settings.stuck_seconds)
+        self._group = f"{settings.prefix}crosscurrent-faust-{stage.name}-{city}"
+        self._watchdog = Watchdog(settings, self._group, stage, lambda: self.carrier.positions)
         self._failure: BaseException | None = None
 
     def run(self, stopping: threading.Event) -> None:
@@ -96,7 +97,7 @@ class FaustWorker:
         if settings.member is not None:
             more["consumer_group_instance_id"] = f"{settings.member}-{self._stage.name}"
         app = faust.App(
-            f"{settings.prefix}crosscurrent-faust-{self._stage.name}-{self._city}",
+            self._group,
             broker=[f"kafka://{place}" for place in settings.bootstrap.split(",")],
             broker_credentials=_credentials(settings),
             broker_session_timeout=settings.session_seconds,
@@ -129,7 +130,6 @@ class FaustWorker:
             await asyncio.Event().wait()
 
     async def _look_after(self, app: faust.App, stopping: threading.Event) -> None:
-        steps = ends = -1
         while not stopping.is_set():
             await asyncio.sleep(LOOK_SECONDS)
             if self._failure is not None:
@@ -140,10 +140,6 @@ class FaustWorker:
             self.carrier.ends = {
                 tp.partition: app.consumer.highwater(tp) or 0 for tp in app.consumer.assignment()
             }
-            end = sum(self.carrier.ends.values())
-            if self.carrier.steps > steps or end == ends:  # work was done, or none has come
-                self._watchdog.beat()
-                steps, ends = self.carrier.steps, end
 
 
 def _credentials(settings: KafkaSettings) -> Any:

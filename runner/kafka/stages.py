@@ -7,7 +7,7 @@ restored state; a record that means nothing here becomes a dead letter, and noth
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
@@ -72,6 +72,8 @@ class Stage(Protocol):
 
     name: str
     source: Topic
+    partitions: Collection[int]
+    """Those that carry something of the city."""
 
     def part(self, partition: int) -> Part | None:
         """The work on one partition; None where it carries nothing of the city."""
@@ -86,6 +88,7 @@ class Detect:
 
     def __init__(self, city: City, vocabulary: Vocabulary, layout: Layout) -> None:
         self._city, self._vocabulary, self._layout = city, vocabulary, layout
+        self.partitions: Collection[int] = layout.assets.keys()
 
     def part(self, partition: int) -> "DetectPart | None":
         """Detection of the sites on one partition."""
@@ -145,11 +148,12 @@ class Correlate:
         self, city: City, vocabulary: Vocabulary, causes: Causes, layout: Layout, partition: int
     ) -> None:
         self._city, self._vocabulary, self._causes = city, vocabulary, causes
-        self._layout, self._partition = layout, partition
+        self._layout = layout
+        self.partitions: Collection[int] = (partition,)
 
     def part(self, partition: int) -> "CorrelatePart | None":
         """Correlation of the city on the partition of its key."""
-        if partition != self._partition:
+        if partition not in self.partitions:
             return None
         return CorrelatePart(self._city, self._vocabulary, self._causes, self._layout)
 

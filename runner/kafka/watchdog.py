@@ -1,30 +1,36 @@
-"""Ends a process that makes no progress, so that its supervisor starts it again."""
+"""Ends a worker that makes no progress, so that its supervisor starts it again."""
 
 import os
 import sys
 import threading
-import time
+import traceback
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
+from runner.kafka.progress import Progress
+from runner.kafka.settings import KafkaSettings
+from runner.kafka.stages import Stage
+
 STATUS = 3
+LOOKS = 4
+"""Looks in the time that a record may wait."""
 
 
 class Watchdog:
-    """Watches from a thread of its own, inside ``with``; ``beat`` says that all is well."""
+    """Watches from a thread of its own, inside ``with``."""
 
-    def __init__(self, who: str, seconds: float) -> None:
-        self._who, self._seconds = who, seconds
-        self._beaten = time.monotonic()
+    def __init__(
+        self, settings: KafkaSettings, group: str, stage: Stage, positions: Callable[[], Mapping[int, int]]
+    ) -> None:
+        """``positions``: the next offset of each part at work here."""
+        self._who, self._seconds = f"{stage.name} worker", settings.stuck_seconds
+        topic = settings.name(stage.source)
+        self._progress = Progress(settings, group, topic, stage.partitions, positions, self._seconds)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
-    def beat(self) -> None:
-        """There was progress, or there is nothing to do."""
-        self._beaten = time.monotonic()
-
     def __enter__(self) -> Self:
-        self.beat()
         self._thread.start()
         return self
 
@@ -35,11 +41,13 @@ class Watchdog:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(min(1.0, self._seconds / 4)):
-            if time.monotonic() - self._beaten > self._seconds:
-                sys.stderr.write(
-                    f"crosscurrent: the {self._who} made no progress for {self._seconds:.0f} s though it has "
-                    "work; it ends, so that it is started again\n"
-                )
-                sys.stderr.flush()
-                os._exit(STATUS)  # whatever hangs would hang an orderly end too; the state on Kafka is whole
+        with self._progress:
+            while not self._over.wait(self._seconds / LOOKS):
+                try:
+                    what = self._progress.standing()
+                except Exception:  # noqa: BLE001 - a worker whom nobody watches must not work on
+                    what = traceback.format_exc()
+                if what is not None and not self._over.is_set():
+                    sys.stderr.write(f"crosscurrent: the {self._who} ends, to be started again: {what}\n")
+                    sys.stderr.flush()
+                    os._exit(STATUS)  # what hangs would hang an orderly end too; the state on Kafka is whole

@@ -11,13 +11,13 @@ from confluent_kafka import (
     OFFSET_BEGINNING,
     OFFSET_END,
     Consumer,
-    KafkaError,
     KafkaException,
     Message,
     TopicPartition,
 )
 
 from runner.kafka.carrier import Carrier
+from runner.kafka.membership import forget
 from runner.kafka.reading import record_of
 from runner.kafka.records import failed
 from runner.kafka.settings import KafkaSettings
@@ -35,40 +35,39 @@ class Worker:
         self._settings, self._stage = settings, stage
         self._topic = settings.name(stage.source)
         self.carrier = Carrier(settings, city, stage)
-        self._ends: dict[int, int] = {}
-        """The offset at which each partition was last read to its end."""
-        self._watchdog = Watchdog(f"{stage.name} worker", settings.stuck_seconds)
         session = settings.session_seconds * 1000
+        self._group = f"{settings.prefix}crosscurrent-{stage.name}-{city}"
+        self._name = f"{settings.member}-{stage.name}" if settings.member is not None else None
+        self._watchdog = Watchdog(settings, self._group, stage, lambda: self.carrier.positions)
         more: dict[str, str | int | bool] = {
-            "group.id": f"{settings.prefix}crosscurrent-{stage.name}-{city}",
+            "group.id": self._group,
             "partition.assignment.strategy": "cooperative-sticky",
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
-            "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
             "session.timeout.ms": session,
             "heartbeat.interval.ms": session // 3,
         }
-        if settings.member is not None:
-            more["group.instance.id"] = f"{settings.member}-{stage.name}"
+        if self._name is not None:
+            more["group.instance.id"] = self._name
         self._consumer = Consumer(settings.librdkafka(more))
 
     def run(self, stopping: threading.Event) -> None:
         """Work until told to stop. Raises KafkaFailed where it can't go on."""
         try:
+            if self._name is not None:
+                forget(self._settings, self._group, self._name)
             self._consumer.subscribe(
                 [self._topic], on_assign=self._given, on_revoke=self._taken, on_lost=self._lost
             )
             with self._watchdog:
                 while not stopping.is_set():
-                    steps = self.carrier.steps
                     for message in self._consumer.consume(BATCH, LOOK_SECONDS):
                         self._take(message)
                     self.carrier.look_after()
                     if self.carrier.due:
                         self._save()
-                    if not self._behind() or self.carrier.steps > steps:
-                        self._watchdog.beat()
+                    self._note_ends()
                 self._save()
         except KafkaException as error:
             raise failed(self._settings, error) from error
@@ -76,12 +75,10 @@ class Worker:
             self._consumer.close()
 
     def _take(self, message: Message) -> None:
-        error, partition, offset = message.error(), message.partition(), message.offset()
+        error, partition = message.error(), message.partition()
         assert partition is not None
         if error is None:
             self.carrier.take(partition, record_of(message))
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name for it
-            self._ends[partition] = offset or 0
         elif not error.retriable():
             raise failed(self._settings, error)
 
@@ -111,10 +108,9 @@ class Worker:
             offsets = [TopicPartition(self._topic, number, next_) for number, next_ in saved.items()]
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
-    def _behind(self) -> bool:
-        """Whether some partition holds records that were not read."""
+    def _note_ends(self) -> None:
+        """Where partitions ended when they were last fetched: for people who watch the lag."""
         self.carrier.ends = {
             one.partition: self._consumer.get_watermark_offsets(one, cached=True)[1]
             for one in self._consumer.assignment()
         }
-        return any(end > self._ends.get(number, 0) for number, end in self.carrier.ends.items())

@@ -125,8 +125,7 @@ def test_ctrl_c_in_the_middle_ends_it_without_a_verdict(tmp_path: Path, free_por
     command += ["--mqtt-port", str(free_port()), "--console-port", str(free_port())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        while "served at" not in process.stdout.readline():
-            pass
+        assert any("served at" in line for line in process.stdout), process.communicate()[1]
         asked = time.monotonic()
         process.send_signal(signal.SIGINT)
         said, complaints = process.communicate(timeout=10)

@@ -25,6 +25,8 @@ WRITTEN_SECONDS = 2
 """Mosquitto writes down what it acknowledged once a second; what it loses in between never reaches us."""
 CUT_SECONDS = 12
 """Longer than the patience of groups and transactions."""
+STUCK_SECONDS = 20
+"""The watchdogs' patience: the longer half of what settling may take is theirs."""
 
 
 class Supervised:
@@ -53,9 +55,10 @@ class Supervised:
 
 @pytest.mark.parametrize("shell", ["faust", "kafka"])
 def test_kills_of_every_part_change_nothing(
-    mosquitto: Mosquitto, prefix: str, tmp_path: Path, shell: str
+    mosquitto: Mosquitto, prefix: str, tmp_path: Path, shell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Collector, each worker, two at once, both brokers, the network: in the end all is as if nothing was."""
+    monkeypatch.setenv("CROSSCURRENT_KAFKA_STUCK_SECONDS", str(STUCK_SECONDS))
     chance = random.Random(SEED)
     messages = recorded("storm-day", 33_000)[15_000:] if ROUNDS == 1 else storm_days(4)
     expected = embedded(messages, tmp_path)
