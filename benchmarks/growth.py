@@ -20,6 +20,7 @@ from common import ROOT, flags, machine, report
 
 from collectors.intake import Intake
 from collectors.recording import read
+from runner.core import calm_collector
 from schemas.alarms import AlarmChange
 from schemas.city import City, Link, Relation
 from schemas.cityfile import load_city
@@ -143,8 +144,9 @@ def storms(storm: list[AlarmChange]) -> Iterator[AlarmChange]:
 def steps(city: City, storm: list[AlarmChange], count: int, *, forgetful: bool = False) -> list[float]:
     """Milliseconds of each step from BUSY active alarms on, up to so many steps or ACTIVE alarms and more."""
     correlation = Correlation(city, load_causes(), load_vocabulary())
+    gc.unfreeze()  # the city before this one goes
     gc.collect()
-    gc.freeze()  # as runner.core does
+    calm_collector()
     took: list[float] = []
     for active, change in enumerate(storms(storm), 1):
         correlation.take(change)

@@ -26,6 +26,15 @@ CYCLES_AFTER = 20_000
 """New objects after which Python looks for cycles. We make none; its own 700 cost 5 % of a replay."""
 
 
+def calm_collector() -> None:
+    """Keep Python from looking for cycles in the city model, which stays, and from looking often: in large
+    cities that paused us for a tenth of a second.
+    """
+    gc.collect(1)
+    gc.freeze()
+    gc.set_threshold(CYCLES_AFTER, *gc.get_threshold()[1:])
+
+
 @dataclass(slots=True)
 class Outputs:
     """What one record brought, in order."""
@@ -43,9 +52,7 @@ class Core:
         self._detector = Detector(city, vocabulary)
         self._correlation = Correlation(city, causes or load_causes(), vocabulary)
         self._desk = Desk()
-        gc.collect(1)
-        gc.freeze()  # the city model stays: looking at it again and again paused us in large cities
-        gc.set_threshold(CYCLES_AFTER, *gc.get_threshold()[1:])
+        calm_collector()
 
     @property
     def stream_time(self) -> int | None:

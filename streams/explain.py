@@ -18,10 +18,12 @@ from typing import NamedTuple
 from schemas.alarms import Severity
 from schemas.times import MINUTE
 from streams.arborescence import CHANCE, best_causes
-from streams.causes import PLACES
 from streams.episodes import Episode
 from streams.forest import Case, Hidden, best, roots
-from streams.network import STRENGTH_MIN, Cone, Network, Node, Way, joined
+from streams.knots import all_behind
+from streams.network import Network, Node, Way
+from streams.parts import Parts, pointed
+from streams.suspects import TOLERANCE, Edge, Suspect, Unseen, fit
 
 ELSEWHERE = 0.1
 """That a sign names other places than where its cause is, beside naming that one. Of 15 bursts, leaks and
@@ -30,14 +32,10 @@ places, and 11 were the likeliest."""
 HABIT, HABIT_CHANCE = 3, 0.5
 """A sign that an asset shows so often, within the hours that are remembered, is how things are there, or the
 model is wrong about it: then it shows by itself as often as not. Assumed."""
-UNUSUAL_FACTOR = 0.3
-"""Weight of an effect at the end of its rule's lags, beside 1 up to the usual lag; straight between."""
 LATE_FACTOR = 0.03
 """Weight of a cause whose effect comes later than its rule says, while the cause still holds."""
 LATE_TIMES = 2
 """So many times the longest lag, and it is too late."""
-TOLERANCE = 1 * MINUTE
-"""Slack of clocks and transport, besides the sampling of both sides."""
 VAGUE = 8 * MINUTE
 """What a sign's onset may be wrong by: several sensors over some minutes show it."""
 CLEARING = 5 * MINUTE
@@ -46,8 +44,6 @@ HIDDEN_MAX = 40
 """Hidden nodes that one search looks at: those that may gain most."""
 HOPELESS = -1.5
 """Log probability by which a hidden node may be worse than what was seen and still be asked as a root."""
-ONSETS = 8
-"""Onsets that a hidden node is tried with: those that the earliest of its effects would give it."""
 FIRST = 30 * MINUTE
 """Whoever began it, did so at most so long after the first episode; the rest is margin of onsets."""
 FEW = 3
@@ -58,16 +54,6 @@ CANDIDATES = 12
 """Episodes that are asked whether they began it: those behind most of the others, step by step."""
 OPENS = 0.5
 """An incident opens where it is more probable than not that something real began it."""
-
-
-class Edge(NamedTuple):
-    """How one node explains another."""
-
-    way: Way
-    weight: float
-    """Strength times how well the lag fits."""
-    lag: int
-    """Seen, in ms, from the cause's onset (or end, where the way counts from it)."""
 
 
 class Root(NamedTuple):
@@ -120,9 +106,9 @@ class Explainer:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._known: dict[tuple[object, ...], tuple[list[Explanation], int | None]] = {}
-        """By what is in a part: what was found, and when time alone makes it old."""
-        self._touched: dict[Node, tuple[frozenset[Node], frozenset[Node]]] = {}
+        self._parts = Parts(network)
+        self._known: dict[tuple[object, ...], _Part] = {}
+        """By what is in a part."""
 
     def explain(self, found: Sequence[Episode], now: int, changed: Iterable[Node] = ()) -> Explained:
         """The most probable explanations of all episodes, as seen at stream time ``now``.
@@ -130,68 +116,28 @@ class Explainer:
         ``changed``: nodes whose causes or effects are others than at the last look.
         """
         stale = set(changed)
-        for node in stale:
-            self._touched.pop(node, None)
+        if stale:
+            self._parts.change(stale)
         known, self._known = self._known, {}
         ripens: list[int] = []
         explanations: list[Explanation] = []
-        for part in self._parts(found):
-            key = tuple(map(_key, part))
-            kept = known.get(key)
-            fresh = kept is not None and (kept[1] is None or now < kept[1])
-            if kept is None or not fresh or (stale and self._concerns(part, stale)):
-                case = _Part(self._network, part, now)
-                kept = case.explanations(), min(case.ripens, default=None)
-            self._known[key] = kept
-            explanations += kept[0]
-            if kept[1] is not None:
-                ripens.append(kept[1])
+        for episodes in self._parts.of(found):
+            key = tuple(map(_key, episodes))
+            part = known.get(key)
+            if part is None or (stale and self._concerns(episodes, stale)):
+                part = _Part(self._network, episodes)
+            self._known[key] = part
+            explanations += part.explanations(now)
+            if part.ripe is not None:
+                ripens.append(part.ripe)
         explanations.sort(key=lambda e: (e.episodes[0].onset, e.episodes[0].node))
         return Explained(explanations, min(ripens, default=None))
-
-    def _parts(self, found: Sequence[Episode]) -> list[list[Episode]]:
-        """Episodes that share a possible cause, or are one, belong together."""
-        head: dict[int, int] = {}
-
-        def top(index: int) -> int:
-            while head.setdefault(index, index) != index:
-                head[index] = head[head[index]]
-                index = head[index]
-            return index
-
-        at: dict[Node, int] = {}
-        for index, episode in enumerate(found):
-            head[top(index)] = top(at.setdefault(episode.node, index))
-        shared: dict[Node, int] = {}
-        for index, episode in enumerate(found):
-            seen, unseen = self._touches(episode)
-            for node in seen & at.keys():
-                head[top(index)] = top(at[node])
-            for node in unseen:
-                head[top(index)] = top(shared.setdefault(node, index))
-        parts: dict[int, list[Episode]] = defaultdict(list)
-        for index, episode in enumerate(found):
-            parts[top(index)].append(episode)
-        return list(parts.values())
-
-    def _touches(self, episode: Episode) -> tuple[frozenset[Node], frozenset[Node]]:
-        """What can have brought an episode: nodes to charge if they were seen, and unseen ones."""
-        node = episode.node
-        if node not in self._touched:
-            seen = frozenset(far for far, _ in self._network.causes_of(node))
-            self._touched[node] = seen, frozenset(self._network.hidden_causes_of(node))
-        if not episode.places:
-            return self._touched[node]
-        seen, unseen = self._touched[node]
-        pointed = _pointed(self._network, episode)
-        hidden = {far for far, ended in pointed if not ended and self._network.hidden_root(far)}
-        return seen | {far for far, _ in pointed}, unseen | hidden
 
     def _concerns(self, part: list[Episode], stale: set[Node]) -> bool:
         return any(
             not stale.isdisjoint(nodes)
             for episode in part
-            for nodes in ({episode.node}, *self._touches(episode))
+            for nodes in ({episode.node}, *self._parts.touches(episode))
         )
 
 
@@ -200,64 +146,48 @@ def _key(episode: Episode) -> tuple[object, ...]:
     return (*episode.node, episode.onset, episode.places, alarms)
 
 
-def _pointed(network: Network, episode: Episode) -> Cone:
-    """Causes at the places that a sign names, and what brings those: the best way from each to the sign."""
-    found: Cone = {}
-
-    def offer(way: Way) -> None:
-        key = way.nodes[0], way.after_end
-        if key not in found or way.strength > found[key].strength:
-            found[key] = way
-
-    for rule in network.causes.by_effect.get(episode.node.condition, ()):
-        if PLACES not in rule.via:
-            continue
-        for asset, share in episode.places:
-            if rule.kinds is not None and network.kind(asset) not in rule.kinds:
-                continue
-            for condition in rule.cause:
-                here = Node(asset, condition)
-                last = Way(rule.strength * share, *rule.lag, (here, episode.node), (rule,), False)
-                offer(last)
-                for way in network.causes_of(here).values():
-                    if way.strength * last.strength >= STRENGTH_MIN:
-                        offer(joined(way, last))
-    return found
-
-
-class _Unseen(NamedTuple):
-    """A hidden node, from when on, with the edges to what it explains."""
-
-    node: Node
-    since: int
-    edges: dict[int, Edge]
-    cost: float
-    """Log prior, with what its quiet effects cost."""
-
-
-_Ranked = tuple[tuple[Root, _Unseen | None], float]
+_Ranked = tuple[tuple[Root, Unseen | None], float]
 """A node that may have begun it, and its probability."""
 
 
 class _Part:
-    """Episodes that belong together, under one look."""
+    """Episodes that belong together, look after look, as long as they and all that watches them stay."""
 
-    def __init__(self, network: Network, found: list[Episode], now: int) -> None:
+    def __init__(self, network: Network, found: list[Episode]) -> None:
         self.network, self.causes = network, network.causes
         self.found = found
-        self.now = now
-        self.ripens: set[int] = set()
-        """Times at which the quiet of some sensor becomes evidence."""
+        self.now = 0
+        self.ripe: int | None = 0
+        """When the quiet of some sensor becomes more evidence; None where none will."""
         self.at: dict[Node, list[int]] = defaultdict(list)
         for index, episode in enumerate(found):
             self.at[episode.node].append(index)
-        self.pointed = [_pointed(network, episode) for episode in found]
+        self.pointed = [pointed(network, episode) for episode in found]
         """What signs say of the places of their causes, by episode."""
+        self.slacks = [
+            network.every.get(episode.node, 0) + (VAGUE if self._is_sign(episode) else 0) for episode in found
+        ]
+        """What the onset of each may be wrong by."""
         self.edges: list[dict[int, Edge]] = [self._edges_into(i) for i in range(len(found))]
         self.chance = [math.log(self._chance(episode)) for episode in found]
-        self.unseen = self._hidden_nodes()
+        bare = best(self._case(range(len(found)), ()))
+        self.paid = [self._paid(index, cause) for index, cause in bare.charged.items()]
+        """What each episode costs where nothing hidden holds."""
+        self.suspects = list(self._suspects())
+        self.unseen: list[Unseen] = []
+        self.known: list[Explanation] = []
 
-    def explanations(self) -> list[Explanation]:
+    def explanations(self, now: int) -> list[Explanation]:
+        """As seen at stream time ``now``."""
+        if self.ripe is not None and now >= self.ripe:
+            self.now = now
+            ripens: set[int] = set()
+            self.unseen = self._hidden_nodes(ripens)
+            self.ripe = min(ripens, default=None)
+            self.known = list(self._trees())
+        return self.known
+
+    def _trees(self) -> Iterator[Explanation]:
         forest = best(self._case(range(len(self.found)), self.unseen))
         count = len(self.found)
         trees: dict[int, list[int]] = defaultdict(list)
@@ -266,7 +196,7 @@ class _Part:
             while top < count and forest.charged[top] != CHANCE:
                 top = forest.charged[top]
             trees[top].append(index)
-        return [self._explanation(members, forest.missed) for members in trees.values()]
+        return (self._explanation(members, forest.missed) for members in trees.values())
 
     def _chance(self, episode: Episode) -> float:
         """That it began by itself; a mere sign also shows where nothing is."""
@@ -282,41 +212,35 @@ class _Part:
         effect = self.found[index]
         edges: dict[int, Edge] = {}
 
-        def offer(node: Node, way: Way, *, after_end: bool) -> None:
-            for cause in self.at.get(node, ()):
-                edge = self._edge(self.found[cause], effect, way, after_end) if cause != index else None
-                if edge and (cause not in edges or edge.weight > edges[cause].weight):
-                    edges[cause] = edge
-
         for cone in (self.network.causes_of(effect.node), self.pointed[index]):
             for (node, after_end), way in cone.items():
-                offer(node, way, after_end=after_end)
+                for cause in self.at.get(node, ()):
+                    edge = self._edge(cause, index, way, after_end) if cause != index else None
+                    if edge and (cause not in edges or edge.weight > edges[cause].weight):
+                        edges[cause] = edge
         return edges
 
-    def _edge(self, cause: Episode, effect: Episode, way: Way, after_end: bool) -> Edge | None:
+    def _edge(self, brings: int, brought: int, way: Way, after_end: bool) -> Edge | None:
+        cause, effect = self.found[brings], self.found[brought]
         if after_end and cause.until is None:
             return None
         start = cause.until if after_end and cause.until is not None else cause.onset
         lag = effect.onset - start
-        slack = self._slack(cause, effect) + (CLEARING if after_end else 0)
-        if (fit := _fit(way, lag, slack)) is not None:
-            return Edge(way, way.strength * fit, lag)
+        slack = TOLERANCE + self.slacks[brings] + self.slacks[brought] + (CLEARING if after_end else 0)
+        if (how_well := fit(way, lag, slack)) is not None:
+            return Edge(way, way.strength * how_well, lag)
         ended = cause.until is not None and effect.onset > cause.until + way.lag_max + slack
         if lag < 0 or after_end or ended or not way.lag_max < lag <= LATE_TIMES * way.lag_max:
             return None
         return Edge(way, way.strength * LATE_FACTOR, lag)
-
-    def _slack(self, *episodes: Episode) -> int:
-        unsharp = sum(VAGUE for episode in episodes if self._is_sign(episode))
-        return TOLERANCE + unsharp + sum(self.network.every.get(episode.node, 0) for episode in episodes)
 
     def _is_sign(self, episode: Episode) -> bool:
         return all(alarm.condition in self.causes.signs for alarm in episode.alarms)
 
     # --- what no sensor shows -----------------------------------------------------------------------
 
-    def _hidden_nodes(self) -> list[_Unseen]:
-        """Nodes that may hold unseen and explain something, each from the onset that suits it best."""
+    def _suspects(self) -> Iterator[Suspect]:
+        """Nodes that may hold unseen and explain something."""
         reached: dict[Node, dict[int, Way]] = defaultdict(dict)
         for index, episode in enumerate(self.found):
             for node, way in self.network.hidden_causes_of(episode.node).items():
@@ -324,27 +248,17 @@ class _Part:
             for (node, after_end), way in self.pointed[index].items():
                 if not after_end and self.network.hidden_root(node):
                     reached[node][index] = way
-        bare = best(self._case(range(len(self.found)), ()))
-        paid = [self._paid(index, cause) for index, cause in bare.charged.items()]
-        ranked: list[tuple[float, Node, _Unseen]] = []
         for node, ways in reached.items():
-            hope = math.log(self.network.prior(node)) + sum(
-                max(0.0, math.log(way.strength) - paid[index]) for index, way in ways.items()
-            )
-            if node in self.at or hope <= HOPELESS:
-                continue
-            sinces = sorted({self.found[index].onset - way.lag_min for index, way in ways.items()})
-            weighed = {
-                self.network.utility(self.found[index].node.asset)
-                for index in ways
-                if node.asset in {asset for asset, _ in self.found[index].places}
-            }
-            variants = [self._hidden(node, since, ways, weighed) for since in sinces[:ONSETS]]
-            gains = [self._gain(variant, paid) for variant in variants]
-            gain = max(gains)
-            ranked.append((gain, node, variants[gains.index(gain)]))
-        ranked.sort(key=lambda r: (-r[0], r[1]))
-        return [unseen for _, _, unseen in ranked[:HIDDEN_MAX]]
+            if node not in self.at:
+                suspect = Suspect(self.network, node, ways, self.found, self.slacks)
+                if suspect.hope(self.paid) > HOPELESS:
+                    yield suspect
+
+    def _hidden_nodes(self, ripens: set[int]) -> list[Unseen]:
+        """Those that may gain most, each from the onset that suits it best."""
+        ranked = [suspect.at_best(self.now, self.paid, ripens) for suspect in self.suspects]
+        ranked.sort(key=lambda r: (-r[0], r[1].node))
+        return [unseen for _, unseen in ranked[:HIDDEN_MAX]]
 
     def _passing_by(self, episode: Episode, way: Way) -> Way:
         """A way to a sign that names places, from one that it might have named and didn't, is unlikely."""
@@ -357,44 +271,9 @@ class _Part:
     def _paid(self, index: int, cause: int) -> float:
         return self.chance[index] if cause == CHANCE else math.log(self.edges[index][cause].weight)
 
-    def _gain(self, unseen: _Unseen, paid: Sequence[float]) -> float:
-        """How much better it explains what it reaches than chance and what was seen do."""
-        return unseen.cost + sum(
-            max(0.0, math.log(edge.weight) - paid[i]) for i, edge in unseen.edges.items()
-        )
-
-    def _hidden(self, node: Node, since: int, ways: dict[int, Way], weighed: set[str]) -> _Unseen:
-        """The hidden node with all that it could explain, and the price of what stayed quiet.
-
-        ``weighed``: utilities whose sensors a sign that names this place has weighed already.
-        """
-        edges: dict[int, Edge] = {}
-        for index, way in ways.items():
-            lag = self.found[index].onset - since
-            fit = _fit(way, lag, self._slack(self.found[index]))
-            if fit is not None:
-                edges[index] = Edge(way, way.strength * fit, lag)
-        shown = {self.found[index].node for index in edges}
-        cost = math.log(self.network.prior(node))
-        for (effect, _), way in self.network.effects_of(node).items():
-            told_by_sign = self.network.utility(effect.asset) in weighed
-            if effect not in shown and self.network.watched(effect) and not told_by_sign:
-                cost += math.log(1 - way.strength * self._should_have_shown(effect, way, since))
-        return _Unseen(node, since, edges, cost)
-
-    def _should_have_shown(self, effect: Node, way: Way, since: int) -> float:
-        """Share of the lag window that has passed, with what the sensor needs to tell."""
-        first = since + way.lag_min + self.network.told_after[effect] + TOLERANCE
-        last = first + way.lag_max - way.lag_min
-        if self.now >= last:
-            return 1.0
-        middle = (first + last) // 2
-        self.ripens.add(middle if self.now < middle else last)
-        return max(0.0, (self.now - first) / (last - first))
-
     # --- trees to explanations ----------------------------------------------------------------------
 
-    def _case(self, members: Sequence[int], unseen: Sequence[_Unseen]) -> Case:
+    def _case(self, members: Sequence[int], unseen: Sequence[Unseen]) -> Case:
         """The numbers of some of the episodes."""
         place = {index: here for here, index in enumerate(members)}
         return Case(
@@ -461,13 +340,13 @@ class _Part:
         inside = set(early)
         unseen = [one for one in self.unseen if not inside.isdisjoint(one.edges)]
         effects, hidden = roots(self._case(members, unseen), [members.index(index) for index in early])
-        scored: list[tuple[float, Root, _Unseen | None]] = [
+        scored: list[tuple[float, Root, Unseen | None]] = [
             (p, Root(self.found[i].node, self.found[i].onset, False), None)
             for i, p in zip(early, effects, strict=True)
         ]
         scored += [(p, Root(one.node, one.since, True), one) for one, p in zip(unseen, hidden, strict=True)]
         scored.sort(key=lambda s: (-s[0], s[1].node, s[1].since))
-        best_of: dict[str, tuple[Root, _Unseen | None]] = {}
+        best_of: dict[str, tuple[Root, Unseen | None]] = {}
         total: dict[str, float] = defaultdict(float)
         for p, root, one in scored:
             best_of.setdefault(root.node.asset, (root, one))
@@ -477,18 +356,9 @@ class _Part:
         )
 
     def _behind(self, members: list[int]) -> Counter[int]:
-        """Of how many members each can be the cause, or a cause's cause. Sets of indices are bits."""
-        causes = dict.fromkeys(members, 0)
-        grows = True
-        while grows:
-            grows = False
-            for index in members:
-                found = causes[index]
-                for cause in self.edges[index]:
-                    found |= 1 << cause | causes.get(cause, 0)
-                grows = grows or found != causes[index]
-                causes[index] = found
-        return Counter(cause for found in causes.values() for cause in members if found >> cause & 1)
+        """Of how many members each can be the cause, or a cause's cause."""
+        behind = all_behind({index: self.edges[index] for index in members})
+        return Counter(cause for found in behind.values() for cause in members if found >> cause & 1)
 
     def _is_real(self, root: Root, members: list[int]) -> bool:
         """Whether this as a root hurts the city: not everyday life, and not a sign of nothing."""
@@ -514,7 +384,7 @@ class _Part:
             return True
         return len({self.found[index].node for index in members} - {root.node}) > 1
 
-    def _charges(self, members: list[int], root: Root, unseen: _Unseen | None) -> Iterable[Charge]:
+    def _charges(self, members: list[int], root: Root, unseen: Unseen | None) -> Iterable[Charge]:
         """Who brought whom, given what began it."""
         place = {index: here for here, index in enumerate(members)}
         case = self._case(members, [unseen] if unseen else [])
@@ -538,13 +408,3 @@ class _Part:
                 yield Charge(None, self.found[index], unseen.edges[index])
             elif cause != CHANCE:
                 yield Charge(self.found[members[cause]], self.found[index], self.edges[index][members[cause]])
-
-
-def _fit(way: Way, lag: int, slack: int) -> float | None:
-    """How well a lag fits: 1 up to the usual one, then falling; None outside of what the rule says."""
-    if not way.lag_min - slack <= lag <= way.lag_max + slack:
-        return None
-    if lag <= way.lag_usual + slack:
-        return 1.0
-    over = (lag - way.lag_usual - slack) / max(way.lag_max - way.lag_usual, 1)
-    return 1.0 - (1.0 - UNUSUAL_FACTOR) * min(over, 1.0)

@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.arborescence import CHANCE, best_causes
+from streams.arborescence import CHANCE
+from streams.knots import Charged, Knots
 
 LOOKS = 60
 """Forests that are weighed before the search for hidden nodes stops short of certainty; where effects are
@@ -29,6 +30,9 @@ many, fewer, so that the time grows no faster than they do.
 """
 MANY = 20
 """Effects up to which all LOOKS are taken."""
+
+
+Row = NDArray[np.float64]
 
 
 class Hidden(NamedTuple):
@@ -77,22 +81,27 @@ class _Search:
 
     def __init__(self, case: Case) -> None:
         self.case = case
+        self.knots = Knots(case.causes)
+        self.by_chance: list[Charged] = [(chance, CHANCE) for chance in case.chance]
+        self.costs = np.array([node.cost for node in case.hidden])
+        self.brings = np.full((len(case.hidden), len(case.chance)), -np.inf)
+        for h, node in enumerate(case.hidden):
+            self.brings[h, list(node.brings)] = list(node.brings.values())
         self.looks = 0
         self.most_looks = min(LOOKS, max(2, LOOKS * MANY // max(len(case.chance), 1)))
         self.cut = -math.inf
         """The greatest bound of a branch that was not looked into."""
-        free = [
-            max([chance, *causes.values()]) for chance, causes in zip(case.chance, case.causes, strict=True)
-        ]
         self.found = self._weigh(())
-        self.order = sorted(
-            range(len(case.hidden)), key=lambda h: (-self._gain(h, free) - case.hidden[h].cost, h)
-        )
-        self.free = free
 
     def run(self) -> None:
+        if not self.case.hidden:
+            return
         self._greedy()
-        self._branch((), list(self.free), self.order)
+        free = [
+            max([chance, *causes.values()])
+            for chance, causes in zip(self.case.chance, self.case.causes, strict=True)
+        ]
+        self._branch((), np.array(free), list(range(len(self.case.hidden))))
         over = self.cut - self.found.score
         if over > 0:
             self.found = self.found._replace(missed=over)
@@ -101,10 +110,11 @@ class _Search:
         """A good start: the hidden node that gains most, as long as one does."""
         while True:
             now = self.found
-            paid = [self._score_of(i, now.charged[i]) for i in range(len(self.case.chance))]
-            gains = [(self._gain(h, paid), h) for h in self.order if h not in now.holds]
-            gain, most = max(gains, default=(0.0, -1), key=lambda g: (g[0], -g[1]))
-            if gain <= 1e-12:
+            paid = [self._score_of(i, cause) for i, cause in now.charged.items()]
+            gains = self._gains(np.array(paid))
+            gains[list(now.holds)] = 0.0
+            most = int(gains.argmax())
+            if gains[most] <= 1e-12:
                 return
             self._take((*now.holds, most))
             for one in now.holds:  # the new one may do the work of an old one
@@ -112,22 +122,20 @@ class _Search:
             if self.found.holds == now.holds:
                 return
 
-    def _branch(self, holds: tuple[int, ...], paid: list[float], rest: list[int]) -> None:
+    def _branch(self, holds: tuple[int, ...], paid: Row, rest: list[int]) -> None:
         """Weigh every way to add nodes of ``rest`` to ``holds`` that may be better than what was found."""
-        gains = {h: self._gain(h, paid) for h in rest}
-        relaxed = sum(paid) + sum(self.case.hidden[h].cost for h in holds)
-        bound = relaxed + sum(gain for gain in gains.values() if gain > 0)
+        gains = self._gains(paid)[rest]
+        relaxed = float(paid.sum()) + sum(self.case.hidden[h].cost for h in holds)
+        bound = relaxed + float(gains[gains > 0].sum())
         if bound <= self.found.score + 1e-9 or not rest:
             return
         if self.looks >= self.most_looks:
             self.cut = max(self.cut, bound)
             return
-        most = max(rest, key=lambda h: (gains[h], -h))
-        brings = self.case.hidden[most].brings
-        with_it = [max(score, brings.get(i, -math.inf)) for i, score in enumerate(paid)]
+        most = rest[int(gains.argmax())]
         others = [h for h in rest if h != most]
         self._take((*holds, most))
-        self._branch((*holds, most), with_it, others)
+        self._branch((*holds, most), np.maximum(paid, self.brings[most]), others)
         self._branch(holds, paid, others)
 
     def _take(self, holds: tuple[int, ...]) -> None:
@@ -135,26 +143,23 @@ class _Search:
         if forest.score > self.found.score + 1e-12:
             self.found = forest
 
-    def _gain(self, hidden: int, paid: Sequence[float]) -> float:
-        cost, brings = self.case.hidden[hidden]
-        return cost + sum(max(0.0, score - paid[i]) for i, score in brings.items())
+    def _gains(self, paid: Row) -> Row:
+        """What each hidden node would gain beside what is paid for the effects: shape (hidden,)."""
+        gains: Row = self.costs + np.maximum(self.brings - paid, 0.0).sum(axis=1)
+        return gains
 
     def _weigh(self, holds: Iterable[int]) -> Forest:
         self.looks += 1
-        case, count = self.case, len(self.case.chance)
-        scores: dict[int, dict[int, float]] = {
-            i: {CHANCE: case.chance[i], **case.causes[i]} for i in range(count)
-        }
-        for h in holds:
-            for i, score in case.hidden[h].brings.items():
-                scores[i][count + h] = score
-        for h in holds:
-            scores[count + h] = {CHANCE: 0.0}
-        charged = best_causes(scores)
-        used = tuple(sorted(h for h in holds if count + h in {charged[i] for i in range(count)}))
-        charged = {i: charged[i] for i in range(count)}
-        score = sum(self._score_of(i, charged[i]) for i in range(count))
-        return Forest(charged, used, score + sum(case.hidden[h].cost for h in used), 0.0)
+        hidden, count = self.case.hidden, len(self.by_chance)
+        entries = list(self.by_chance)
+        for h in sorted(holds):
+            for i, score in hidden[h].brings.items():
+                if score > entries[i][0]:
+                    entries[i] = score, count + h
+        charged = self.knots.best(entries)
+        used = tuple(sorted({cause - count for _, cause in charged if cause >= count}))
+        score = sum(score for score, _ in charged) + sum(hidden[h].cost for h in used)
+        return Forest({i: cause for i, (_, cause) in enumerate(charged)}, used, score, 0.0)
 
     def _score_of(self, effect: int, cause: int) -> float:
         count = len(self.case.chance)
@@ -182,9 +187,6 @@ def roots(case: Case, effects: Sequence[int]) -> tuple[list[float], list[float]]
     return shares[: len(effects)], shares[len(effects) :]
 
 
-Matrix = NDArray[np.float64]
-
-
 def _tops(case: Case) -> list[float]:
     """Each effect's best log probability: rows are divided by it, so that none underflows."""
     tops = []
@@ -194,7 +196,7 @@ def _tops(case: Case) -> list[float]:
     return tops
 
 
-def _laplacian(case: Case, tops: Sequence[float]) -> Matrix:
+def _laplacian(case: Case, tops: Sequence[float]) -> Row:
     """Its determinant is the summed weight of all forests of effects and chance."""
     count = len(case.chance)
     laplacian = np.zeros((count, count))
@@ -207,7 +209,7 @@ def _laplacian(case: Case, tops: Sequence[float]) -> Matrix:
     return laplacian
 
 
-def _begun_at(base: Matrix, effect: int) -> Matrix:
+def _begun_at(base: Row, effect: int) -> Row:
     """Only forests in which this effect began by itself; its own weight is left out."""
     laplacian = base.copy()
     laplacian[effect] = 0.0
@@ -215,7 +217,7 @@ def _begun_at(base: Matrix, effect: int) -> Matrix:
     return laplacian
 
 
-def _brought_by(base: Matrix, brings: Mapping[int, float], tops: Sequence[float]) -> Matrix:
+def _brought_by(base: Row, brings: Mapping[int, float], tops: Sequence[float]) -> Row:
     """Forests in which a hidden node holds beside chance."""
     laplacian = base.copy()
     for effect, score in brings.items():
@@ -223,6 +225,6 @@ def _brought_by(base: Matrix, brings: Mapping[int, float], tops: Sequence[float]
     return laplacian
 
 
-def _log_forests(laplacian: Matrix) -> float:
+def _log_forests(laplacian: Row) -> float:
     sign, log = np.linalg.slogdet(laplacian)  # each row has a way out: only rounding can make it singular
     return float(log) if sign > 0 else -math.inf

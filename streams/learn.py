@@ -23,8 +23,9 @@ from schemas.times import DAY, HOUR, MINUTE, SECOND
 from streams.causes import Causes, Prior, Rule
 from streams.consequences import SLACK, Stretch, ahead, stood
 from streams.episodes import Episode, episodes
-from streams.explain import CLEARING, TOLERANCE, Explainer, Explanation
+from streams.explain import CLEARING, Explainer, Explanation
 from streams.network import Network, Node, Way
+from streams.suspects import TOLERANCE
 
 STRENGTH_WEIGHT = 5.0
 """Trials that the present strength counts for."""

@@ -122,7 +122,7 @@ class Network:
         """By kind: the assets that have a sensor."""
         for asset_id in city.sensors_of:
             self._measured[self.kind(asset_id)].append(asset_id)
-        self._ends: dict[tuple[str, str, bool], tuple[str, ...]] = {}
+        self._stepped: dict[tuple[Node, bool], tuple[tuple[Rule, Node], ...]] = {}
         self._priors: dict[tuple[str, str], Prior] = {}
         self._met: dict[str, set[Node]] = defaultdict(set)
         """Nodes whose cones met a node that this sensor watches: they lead further when it is blind."""
@@ -224,6 +224,8 @@ class Network:
         cone: Cone = {}
         here = Way(1.0, 0, 0, 0, (start,), (), False)
         heap: list[tuple[float, int, tuple[Node, bool], Way]] = [(-1.0, 0, (start, False), here)]
+        nearest: dict[tuple[Node, bool], tuple[float, int]] = {}
+        """Rank of the best way so far: most ways are worse than one that is known."""
         while heap:
             _, _, (node, ended), way = heapq.heappop(heap)
             if (node, ended) in cone:
@@ -234,21 +236,23 @@ class Network:
             stops = ended or len(way.rules) == HOPS_MAX or (self.watched(node) and not through_watched)
             if node != start and stops:
                 continue
+            hops = len(way.rules) + 1
             for rule, other in self._steps(node, back):
                 after_end = rule.after == "end"
                 if after_end and not back:
                     continue  # whether and when it ends is not known yet
                 whole = way.strength * strength(rule)
-                if whole < least or other in way.nodes:
+                key, rank = (other, after_end), (-whole, hops)
+                if whole < least or rank > nearest.get(key, rank) or other in way.nodes:
                     continue
+                nearest[key] = rank
                 if back:
                     nodes, rules = (other, *way.nodes), (rule, *way.rules)
                 else:
                     nodes, rules = (*way.nodes, other), (*way.rules, rule)
                 lag = self._lag_ahead(rule, node.asset, other.asset) if through_watched else rule.lag
-                first, usual, most = _lags(way[1:4], lag)
-                onward = Way(whole, first, usual, most, nodes, rules, after_end)
-                heapq.heappush(heap, (-whole, len(rules), (other, after_end), onward))
+                onward = Way(whole, *_lags(way[1:4], lag), nodes, rules, after_end)
+                heapq.heappush(heap, (*rank, key, onward))
         del cone[start, False]
         return cone
 
@@ -262,10 +266,14 @@ class Network:
         least, usual, most = (round(share * whole) for share in rule.storage)
         return least, usual, most
 
-    def _steps(self, node: Node, back: bool) -> list[tuple[Rule, Node]]:
+    def _steps(self, node: Node, back: bool) -> tuple[tuple[Rule, Node], ...]:
         """One rule further: (rule, node at its other end)."""
+        if (node, back) not in self._stepped:
+            self._stepped[node, back] = tuple(self._step(node, back))
+        return self._stepped[node, back]
+
+    def _step(self, node: Node, back: bool) -> Iterator[tuple[Rule, Node]]:
         index = self.causes.by_effect if back else self.causes.by_cause
-        found: list[tuple[Rule, Node]] = []
         for rule in index.get(node.condition, ()):
             if not back and not self._fits(rule, node.asset):
                 continue
@@ -273,22 +281,16 @@ class Network:
             for asset in self._neighbours(node.asset, rule, back):
                 if back and not self._fits(rule, asset):
                     continue
-                found += [(rule, Node(asset, condition)) for condition in conditions]
-        return found
+                for condition in conditions:
+                    yield rule, Node(asset, condition)
 
     def _fits(self, rule: Rule, asset: str) -> bool:
         return rule.kinds is None or self.kind(asset) in rule.kinds
 
     def _neighbours(self, asset: str, rule: Rule, back: bool) -> list[str]:
         """At the other end of the rule's links; a sign's places are its own to tell."""
-        found = [other for via in rule.via for other in self._reached(asset, via, back)]
+        found = [other for via in rule.via for other in self._follow(asset, via, back)]
         return found if len(rule.via) == 1 else list(dict.fromkeys(found))
-
-    def _reached(self, asset: str, via: str, back: bool) -> tuple[str, ...]:
-        key = asset, via, back
-        if key not in self._ends:
-            self._ends[key] = tuple(self._follow(asset, via, back))
-        return self._ends[key]
 
     def _follow(self, asset: str, via: str, back: bool) -> Iterator[str]:
         relation, against = via.removeprefix(AGAINST), via.startswith(AGAINST)
