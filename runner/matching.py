@@ -43,9 +43,14 @@ class History:
             if revision.stands:
                 self._own[revision.id].append(revision)
 
+    def told_since(self, name: str) -> int | None:
+        """When it was first told of, under this id or any that went into it."""
+        told = (one.known_at for part in self.lineage(name) for one in self._own[part])
+        return min(told, default=None)
+
     def known_since(self, name: str, truth: TrueIncident) -> int | None:
         """The first revision that matches the truth, of this id or of any that went into it."""
-        lineage = [revision for part in self._lineage(name) for revision in self._own[part]]
+        lineage = [revision for part in self.lineage(name) for revision in self._own[part]]
         return min((revision.known_at for revision in lineage if cause_of(revision, [truth])), default=None)
 
     def right_since(self, name: str, truth: TrueIncident, passed: frozenset[str] = frozenset()) -> int | None:
@@ -63,7 +68,7 @@ class History:
         before = (self.right_since(other, truth, passed) for other in self._before[name] - passed)
         return min((at for at in (since, *before) if at is not None), default=None)
 
-    def _lineage(self, name: str) -> set[str]:
+    def lineage(self, name: str) -> set[str]:
         """The id and every id that went into it, at any remove; an id may come back, so rings are cut."""
         found, left = set[str](), {name}
         while left:

@@ -1,8 +1,8 @@
-"""What a replay left in its folder, as far as a score needs it.
+"""What a replay left in its folder, as far as a score or a diff needs it.
 
 In:  the folder's ``alarms.jsonl``, ``incidents.jsonl`` and ``revisions.jsonl`` (DESIGN: "Files that
-     outsiders make"). Only the fields of that contract which the score uses are asked for, so the outputs
-     of other correlators can be scored as well.
+     outsiders make"), and ``notifications.jsonl``. Only the fields of that contract which the score uses are
+     asked for, so the outputs of other correlators can be scored as well; the others may be absent.
 Out: ``Outputs``, or ``BadInput`` that names every broken line (up to a bound) by file and number.
 """
 
@@ -32,12 +32,21 @@ class SeenAlarm(_Open):
     condition: str
     raised: Time
     cleared: Time | None = None
+    severity: str = ""
+    sensor: str | None = None
 
 
 class SeenRoot(_Open):
     """A cause that the correlator named."""
 
     asset: str
+    condition: str = ""
+    probability: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Asset and condition."""
+        return f"{self.asset} {self.condition}".strip()
 
 
 class SeenMember(_Open):
@@ -60,16 +69,24 @@ class SeenExpected(_Open):
     watched: bool = True
 
 
+class SeenStep(_Open):
+    """One link of an explanation: the rule that it goes by."""
+
+    rule: str
+
+
 class SeenIncident(_Open):
     """One line of ``incidents.jsonl``."""
 
     id: str
     opened: Time
     closed: Time | None = None
+    severity: str = ""
     root: SeenRoot
     alternatives: tuple[SeenRoot, ...] = ()
     members: tuple[SeenMember, ...]
     expected: tuple[SeenExpected, ...] = ()
+    chain: tuple[SeenStep, ...] = ()
 
     @property
     def assets(self) -> frozenset[str]:
@@ -92,6 +109,17 @@ class SeenRevision(SeenIncident):
         return self.replaced_by is None and self.change not in {"replaced", "retracted"}
 
 
+class SeenNotification(_Open):
+    """One line of ``notifications.jsonl``."""
+
+    incident: str
+    kind: str
+    at: Time
+    to: str = ""
+    reason: str = ""
+    text: str = ""
+
+
 Line = TypeVar("Line", bound=BaseModel)
 
 
@@ -111,6 +139,11 @@ def load_outputs(folder: Path) -> Outputs:
         incidents=_lines(folder / "incidents.jsonl", SeenIncident),
         revisions=_lines(folder / "revisions.jsonl", SeenRevision),
     )
+
+
+def load_notifications(folder: Path) -> list[SeenNotification]:
+    """What people were sent in a replay. Raises BadInput as ``load_outputs`` does."""
+    return _lines(folder / "notifications.jsonl", SeenNotification)
 
 
 def _lines(path: Path, model: type[Line]) -> list[Line]:

@@ -8,7 +8,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -185,9 +184,10 @@ def _do(tasks: "list[Task]", workers: int) -> tuple[list[Any], list[dict[str, st
     """Every day's report in the order of the tasks, and the days that gave none."""
     from runner.bench.day import DayReport, work
     from runner.bench.tasks import in_good_order
-    from runner.bench.workers import run as run_all
+    from runner.progress import Progress
+    from runner.workers import run as run_all
 
-    progress = _Progress(len(tasks))
+    progress = Progress(len(tasks))
     reports: dict[str, DayReport] = {}
     failed: dict[str, str] = {}
     for done in run_all(in_good_order(tasks), work, workers, progress.beat):
@@ -209,36 +209,3 @@ def _do(tasks: "list[Task]", workers: int) -> tuple[list[Any], list[dict[str, st
             if task.title in failed
         ],
     )
-
-
-class _Progress:
-    """On a terminal one line that is written over; elsewhere a line a day."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._done = total, 0
-        self._began = time.monotonic()
-        self._live = sys.stderr.isatty()
-
-    def day(self, title: str) -> None:
-        """One more day has ended."""
-        self._done += 1
-        if not self._live:
-            print(f"{self._said()}: {title}", file=sys.stderr, flush=True)
-
-    def beat(self) -> None:
-        """Time goes by."""
-        if self._live:
-            print(f"\r{self._said()}", end="\033[K\r", file=sys.stderr, flush=True)
-
-    def tell(self, what: str) -> None:
-        """Something that must not be written over."""
-        print(f"{what}\033[K" if self._live else what, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Nothing more comes."""
-        if self._live:
-            print(f"{self._said()}\033[K", file=sys.stderr, flush=True)
-
-    def _said(self) -> str:
-        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
-        return f"{self._done} of {self._total} days after {minutes}:{seconds:02}"

@@ -17,10 +17,10 @@ from runner.bench.baselines import BASELINES
 from runner.bench.day import PRODUCT, Task, work
 from runner.bench.figures import CauseRow, DayResult, interval, judge_day, pool
 from runner.bench.tasks import in_good_order, of_suite
-from runner.bench.workers import Done
-from runner.bench.workers import run as run_all
 from runner.labels import Labels, load_labels
 from runner.outputs import Outputs, SeenAlarm, SeenIncident, SeenRevision
+from runner.workers import Done
+from runner.workers import run as run_all
 from schemas.errors import CrosscurrentError
 from schemas.times import HOUR, MINUTE, rfc3339
 
@@ -290,7 +290,7 @@ INTERRUPTED_START = """
 import signal
 import time
 from multiprocessing import reduction
-from runner.bench.workers import run
+from runner.workers import run
 from runner.interrupts import interrupts
 
 send = reduction.sendfds

@@ -1,0 +1,144 @@
+"""``crosscurrent diff A B DAY...``: which alarms, incidents and pages differ between two versions, and why.
+
+In:  two versions (folders or git revisions, of city model, rules or code) and recorded days; or two folders
+     that replays wrote.
+Out: a table, Markdown, HTML or JSON.
+Exit status: 0 nothing differs; 1 something does; 2 a version or a day can't be used (other days are).
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.moments import BadUsage
+
+if TYPE_CHECKING:
+    from runner.diff.days import Task
+    from runner.diff.told import DayDiff, LeftOut, Report
+
+SUMMARY = "Say which alarms, incidents and pages differ between two versions over the same days, and why."
+FORMATS = ("table", "markdown", "html", "json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Two versions, the days, and the answer's form."""
+    meaning = "a folder with city.yaml, causes.yaml or a Crosscurrent; a git revision; or what a replay wrote"
+    parser.add_argument("a", metavar="A", help=f"before: {meaning}")
+    parser.add_argument("b", metavar="B", help="after: the same")
+    parser.add_argument(
+        "days",
+        metavar="DAY",
+        type=Path,
+        nargs="*",
+        help="recordings (*.jsonl, .gz, .zst), or folders of them",
+    )
+    parser.add_argument(
+        "--repo", metavar="DIR", type=Path, default=Path(), help="repository of git revisions (default: here)"
+    )
+    parser.add_argument("--format", choices=FORMATS, default="table", help="of the answer (default: table)")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="write the answer here (default: stdout)")
+    parser.add_argument("--workers", metavar="N", type=int, help="days at once (default: one a core)")
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        type=Path,
+        help="where replays are kept (default: in the user's cache folder)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print; 0, 1 or 2. Raises BadVersion, BadConfig, BadInput, BadUsage or OSError."""
+    from runner.diff.versions import is_results
+
+    results = [name for name in (args.a, args.b) if is_results(name)]
+    if len(results) == 1:
+        raise BadUsage(f"{results[0]} is what a replay wrote, the other is not; compare two of one sort")
+    if args.out and not args.out.absolute().parent.is_dir():
+        raise BadUsage(f"--out {args.out}: its folder is not there; nothing was compared")
+    report = _of_results(args) if results else _of_days(args)
+    text = _text(report, args.format)
+    if args.out:
+        args.out.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    if report.left_out:
+        return 2
+    return 1 if report.differs else 0
+
+
+def _of_results(args: argparse.Namespace) -> "Report":
+    from runner.diff.days import between
+    from runner.diff.told import Report
+
+    if args.days:
+        raise BadUsage("A and B are what replays wrote, and bring their day; name no other days")
+    day = between(Path(args.a).resolve().name, [Path(args.a), Path(args.b)])
+    return Report(a=args.a, b=args.b, changes=(), days=(day,), left_out=())
+
+
+def _of_days(args: argparse.Namespace) -> "Report":
+    from runner.diff.days import Task, changes_between, city_of, default_cache, recordings_in, trim
+    from runner.diff.told import Report
+    from runner.diff.versions import open_version
+    from runner.labels import BadInput
+
+    if not args.days:
+        raise BadUsage("name the days over which to compare: recordings, or folders of them")
+    cache = args.cache or default_cache()
+    a, b = (open_version(name, args.repo, cache) for name in (args.a, args.b))
+    recordings = recordings_in(args.days)
+    tasks = [Task(recording, a, b, cache.resolve()) for recording in recordings]
+    days, left_out = _do(tasks, args.workers or len(os.sched_getaffinity(0)))
+    trim(cache)
+    changes: dict[str, None] = {}
+    for city in {recording.parent: recording for recording in recordings}.values():
+        try:
+            said = changes_between([(version, city_of(version, city)) for version in (a, b)]).words()
+        except BadInput:
+            continue  # told of each day
+        changes |= dict.fromkeys(said)
+    return Report(a=args.a, b=args.b, changes=tuple(changes), days=tuple(days), left_out=tuple(left_out))
+
+
+def _do(tasks: "list[Task]", workers: int) -> "tuple[list[DayDiff], list[LeftOut]]":
+    """Every day in the order of the tasks, and those that gave nothing."""
+    from runner.diff.days import work
+    from runner.diff.told import LeftOut
+    from runner.progress import Progress
+    from runner.workers import run as run_all
+
+    progress = Progress(len(tasks))
+    days, left_out = {}, {}
+    for done in run_all(tasks, work, workers, progress.beat):
+        if done.result is None:
+            left_out[done.task] = LeftOut(day=done.task.title, why=done.why)
+            progress.tell(f"{done.task.title}: left out: {done.why}")
+        else:
+            days[done.task] = done.result
+        progress.day(done.task.title)
+    progress.end()
+    return [days[task] for task in tasks if task in days], [
+        left_out[task] for task in tasks if task in left_out
+    ]
+
+
+def _text(report: "Report", form: str) -> str:
+    from runner.diff import render
+
+    if form == "json":
+        return report.model_dump_json(indent=1) + "\n"
+    if form == "markdown":
+        return render.markdown(report)
+    if form == "html":
+        return render.html(report)
+    from rich.console import Console
+
+    lines = "\n".join([*render.headline(report), *render.notes(report)]) + "\n"
+    if not report.differs:
+        return lines
+    console = Console(highlight=False, markup=False, width=200)
+    with console.capture() as captured:
+        console.print(render.table(report))
+    return lines + "\n" + captured.get()
