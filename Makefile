@@ -55,8 +55,9 @@ check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
 	@PYTHONPATH=. $(BIN)/lint-imports
 	@$(BIN)/python -m schemas.export --check
 
-bench: $(VENV)/dev.stamp ## Measure: each number beside a bare loop
-	@for file in $(filter-out %/common.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+bench: $(VENV)/dev.stamp ## Measure: each number beside a bare loop or a peer
+	@scripts/servers.sh
+	@for file in $(filter-out %/common.py %/servers.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done
 
 riverton: $(VENV)/dev.stamp ## Make the demo city's limits and recordings anew
 	@$(BIN)/crosscurrent commission cities/riverton

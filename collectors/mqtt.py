@@ -21,13 +21,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from collectors.client import FINAL, UNSUPPORTED_VERSION, BrokerFailed, new_client, refusal, unreachable
+from collectors.client import (
+    FINAL,
+    UNSUPPORTED_VERSION,
+    BrokerFailed,
+    Received,
+    ReceivingClient,
+    new_client,
+    refusal,
+    unreachable,
+)
 from collectors.messages import Message
 from collectors.settings import MqttSettings
 
@@ -92,7 +101,7 @@ class Collector:
         self._answered = threading.Event()
         self._accepted = threading.Event()
         self._stopping = threading.Event()
-        self._client: Client
+        self._client: ReceivingClient
         self._thread = threading.Thread(target=self._store_all, name="collector", daemon=True)
 
     @property
@@ -161,7 +170,7 @@ class Collector:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
+        client.on_received = self._on_received
         self._client = client
         self._answered.clear()
         try:
@@ -214,13 +223,10 @@ class Collector:
         self._accepted.set()
         self._answered.set()
 
-    def _on_message(self, _client: Client, _user: Any, delivered: MQTTMessage) -> None:
-        try:
-            topic = delivered.topic
-        except UnicodeDecodeError as error:  # kept readable, for the dead letter
-            topic = error.object.decode(errors="backslashreplace")
-        message = Message(time.time_ns() // 1_000_000, topic, bytes(delivered.payload))
-        delivery = _Delivery(message, delivered.mid, delivered.qos, self._epoch)
+    def _on_received(self, received: Received) -> None:
+        topic = received.topic.decode(errors="backslashreplace")  # kept readable, for the dead letter
+        message = Message(time.time_ns() // 1_000_000, topic, received.payload)
+        delivery = _Delivery(message, received.mid, received.qos, self._epoch)
         while not self._stopping.is_set():
             try:
                 self._deliveries.put(delivery, timeout=LOOK_SECONDS)
@@ -259,9 +265,9 @@ class Collector:
 
     def _acknowledge(self, batch: list[_Delivery]) -> None:
         with self._acknowledging:
-            for delivery in batch:
-                if delivery.epoch == self._epoch and delivery.qos:
-                    self._client.ack(delivery.mid, delivery.qos)
+            self._client.acknowledge(
+                delivery.mid for delivery in batch if delivery.epoch == self._epoch and delivery.qos
+            )
 
     def _fail(self, error: Exception) -> None:
         if self.failure is not None:

@@ -111,13 +111,15 @@ class Mosquitto(Server):
 
     name = "mosquitto"
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, more: Sequence[str] = ()) -> None:
+        """``more``: further lines for mosquitto.conf; the later one of two counts."""
         super().__init__(folder, port)
         self.address = f"mqtt://127.0.0.1:{port}"
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
             f"user {getpass.getuser()}\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
             f"persistence_location {folder}/\nautosave_interval 1\nmax_queued_messages 0\n"
+            + "".join(f"{line}\n" for line in more)
         )
 
     def command(self) -> list[str]:

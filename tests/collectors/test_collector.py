@@ -6,12 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
-from collectors.client import BrokerFailed
+from collectors.client import BrokerFailed, Received, ReceivingClient
 from collectors.messages import Message
 from collectors.mqtt import Collector
 from collectors.settings import MqttSettings, mqtt_settings
@@ -278,3 +281,86 @@ def test_nobody_there_is_told(free_port: Callable[[], int]) -> None:
         f"broker mqtt://127.0.0.1:{port} is out of reach: [Errno 111] Connection refused; "
         "is it running, is the address right?"
     )
+
+
+def publish_as_they_are(broker: Mosquitto, payloads: list[bytes], properties: Properties | None) -> None:
+    """Publish with MQTT 5, QoS 1 and 0 in turns; return when the broker has all."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client.max_inflight_messages_set(0)
+    client.connect("127.0.0.1", broker.port)
+    client.loop_start()
+    for number, payload in enumerate(payloads):
+        client.publish("city/v1/é", payload, qos=number % 2, properties=properties).wait_for_publish(20)
+    client.disconnect()
+    client.loop_stop()
+
+
+def long_properties() -> Properties:
+    """More than 127 bytes of them, so that their length takes two."""
+    properties: Any = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
+    properties.ContentType = "application/json"
+    properties.UserProperty = [("where", "x" * 300)]
+    found: Properties = properties
+    return found
+
+
+@pytest.mark.parametrize("properties", [None, long_properties()], ids=["plain", "properties"])
+def test_payloads_arrive_as_they_are(
+    mosquitto: Mosquitto, running: Running, properties: Properties | None
+) -> None:
+    """Empty, binary, larger than what is read at once; whatever a publisher says beside them."""
+    payloads = [
+        b"",
+        bytes(range(256)),
+        b"\x00" * 300_000,
+        b"{}",
+        *(b"%d" % n for n in range(50)),
+        b"x" * 99_999,
+    ]
+    kept: list[Message] = []
+    collector = running(Collector(settings(mosquitto), kept.extend))
+
+    publish_as_they_are(mosquitto, payloads, properties)
+
+    wait_until(lambda: len(kept) >= len(payloads), "all messages")
+    assert [message.payload for message in kept] == payloads
+    assert {message.topic for message in kept} == {"city/v1/é"}
+    wait_until(lambda: collector.counts.stored == len(payloads), "all acknowledged")
+
+
+def test_messages_arrive_over_tls(tmp_path: Path, running: Running, free_port: Callable[[], int]) -> None:
+    """What TLS decrypted and nobody asked for yet is not left lying; acknowledgements get through."""
+    certificate, key, secured = tmp_path / "cert.pem", tmp_path / "key.pem", free_port()
+    making = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test", "-addext"]
+    making += ["subjectAltName=IP:127.0.0.1", "-out", str(certificate), "-keyout", str(key)]
+    subprocess.run(making, check=True, capture_output=True)
+    more = (f"listener {secured} 127.0.0.1", f"certfile {certificate}", f"keyfile {key}")
+    kept: list[Message] = []
+    with Mosquitto(tmp_path, free_port(), more=more) as broker:
+        tls = mqtt_settings(f"mqtts://127.0.0.1:{secured}", {}, ca_file=str(certificate))
+        first = Collector(tls, kept.extend)
+        first.start()
+        publish(broker, range(3000))
+        wait_until(lambda: first.counts.stored == 3000, "3,000 messages")
+        first.stop()
+        then = running(Collector(tls, kept.extend))
+        publish(broker, range(3000, 3001))
+        wait_until(lambda: then.counts.stored > 0, "one more")
+        assert numbers(kept) == list(range(3001))
+
+
+def test_a_message_that_ends_too_early_is_no_message() -> None:
+    """Lengths that lead beyond the packet: the connection is given up, nothing is received."""
+    client = ReceivingClient(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5, manual_ack=True)
+    received: list[Received] = []
+    client.on_received = received.append
+    for packet in (
+        b"",
+        b"\x00",
+        b"\x00\x05ab",
+        b"\x00\x01a\x00\x01",
+        b"\x00\x01a\x00\x01\xff\xff\xff\xff\x7f",
+    ):
+        client._in_packet["command"], client._in_packet["packet"] = 0x32, bytearray(packet)
+        assert client._handle_publish() == mqtt.MQTT_ERR_PROTOCOL, packet
+    assert received == []
