@@ -44,9 +44,9 @@ servers: $(VENV)/dev.stamp ## Run the tests' mosquitto, Kafka and InfluxDB until
 	@scripts/servers.sh
 	@$(BIN)/python -m tests.servers
 
-chaos: $(VENV)/dev.stamp ## Kill every part of the system on Kafka again and again (ROUNDS=10)
+chaos: $(VENV)/dev.stamp ## Kill every part of the system again and again (ROUNDS=10)
 	@scripts/servers.sh
-	@CROSSCURRENT_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/runner/test_kill_kafka.py $(ARGS)
+	@CROSSCURRENT_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/runner/test_kill_kafka.py tests/runner/test_sink.py $(ARGS)
 
 check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; to format: $(BIN)/ruff format ."; exit 1; }

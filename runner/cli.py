@@ -37,6 +37,8 @@ VERBS = (
     "topics",
     "collect",
     "stream",
+    "influx",
+    "sink",
     "dlq",
     "ledger",
 )
@@ -48,7 +50,8 @@ STATUSES = {
     "the demo did not truly run, a day of a benchmark gave no result, topics differ from the table, "
     "the ledger has gaps, two versions differ, a letter can't be sent again",
     2: "wrong usage, or a configuration or input that can't be used",
-    3: "the machine is in the way: port taken, disk full, data folder in use, broker or Kafka out of reach",
+    3: "the machine is in the way: port taken, disk full, data folder in use, broker, Kafka or InfluxDB out "
+    "of reach",
     130: "stopped by Ctrl-C",
     141: "whoever read the output closed it early",
 }

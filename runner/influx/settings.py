@@ -68,12 +68,14 @@ class InfluxSettings(BaseModel):
             raise InfluxFailed(f"InfluxDB {self.url}: the token's file: {error}") from error
 
 
-def influx_settings(address: str | None, environment: Mapping[str, str], **more: Any) -> InfluxSettings:
-    """Settings from an address, the environment and ``more``; what comes later here yields to the earlier.
-
-    Raises BadConfig that lists every fault.
+def influx_settings(
+    address: str | None, token_file: Path | None, environment: Mapping[str, str], **more: Any
+) -> InfluxSettings:
+    """Settings from an address, a token's file, the environment and ``more``; what comes later here yields to
+    the earlier. Raises BadConfig that lists every fault.
     """
-    return load_settings(InfluxSettings, "Influx", _of_address, address, environment, **more)
+    settings = load_settings(InfluxSettings, "Influx", _of_address, address, environment, **more)
+    return settings.model_copy(update={"token": None, "token_file": token_file}) if token_file else settings
 
 
 def _of_address(address: str) -> dict[str, Any]:

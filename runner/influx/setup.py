@@ -37,11 +37,14 @@ LATE = ("crosscurrent 5 min, late", "every: 1d, offset: 3h", "-2d")
 """Tasks: name, when, and since when. The second catches what came too late for the first."""
 
 
-def downsampling(start: str, stop: str) -> str:
-    """Flux that fills windows of five minutes between two times (Flux expressions), whole windows only."""
+def downsampling(start: str, stop: str, option: str = "") -> str:
+    """Flux that fills windows of five minutes between two times (Flux expressions), whole windows only.
+
+    ``option``: a statement that makes it a task.
+    """
     means = (("mean", "value"), ("min", "low"), ("max", "high"), ("count", "count"))
     head = (
-        'import "date"\n'
+        f'import "date"\n{option}'
         f"start = date.truncate(t: {start}, unit: 5m)\n"
         f"stop = date.truncate(t: {stop}, unit: 5m)\n"
         f'readings = from(bucket: "{RAW.name}") |> range(start: start, stop: stop)\n'
@@ -80,11 +83,8 @@ class Setup:
     def buckets(self, days: Mapping[str, int]) -> None:
         """Make the buckets, or let them keep what they have for longer. ``days`` by name, 0 for ever."""
         with _told(self._settings.url):
-            api = self._client.buckets_api()
             for bucket in BUCKETS:
-                self._bucket(
-                    api.find_bucket_by_name(bucket.name), bucket.name, bucket.says, days[bucket.name]
-                )
+                self._bucket(self._find(bucket.name), bucket.name, bucket.says, days[bucket.name])
 
     def _bucket(self, there: Bucket | None, name: str, says: str, days: int) -> None:
         api = self._client.buckets_api()
@@ -114,8 +114,8 @@ class Setup:
         with _told(self._settings.url):
             api = self._client.tasks_api()
             for name, when, since in (SOON, LATE):
-                flux = f'option task = {{name: "{name}", {when}}}\n{downsampling(since, "now()")}'
-                there = [task for task in api.find_tasks(name=name) if task.org_id == self._org]
+                flux = downsampling(since, "now()", f'option task = {{name: "{name}", {when}}}\n')
+                there = api.find_tasks(name=name, org_id=self._org)
                 if not there:
                     api.create_task(task_create_request=TaskCreateRequest(org_id=self._org, flux=flux))
                     self.said.append(f"task {name}: made")
@@ -127,8 +127,7 @@ class Setup:
     def token(self, description: str, action: str, names: tuple[str, ...], file: Path) -> None:
         """A token that may ``read`` or ``write`` these buckets and nothing else, in a file of mode 600."""
         with _told(self._settings.url):
-            api = self._client.buckets_api()
-            ids = {api.find_bucket_by_name(name).id for name in names}
+            ids = {found.id for name in names if (found := self._find(name)) is not None}
             permissions = [
                 Permission(
                     action=action, resource=PermissionResource(type="buckets", id=one, org_id=self._org)
@@ -190,6 +189,11 @@ class Setup:
             f"InfluxDB {self._settings.url}: set up, with the organisation {self._settings.org!r}; the token "
             f"of its owner is in {file}"
         )
+
+    def _find(self, bucket: str) -> Bucket | None:
+        """A bucket of ours; others may have one of the same name in their organisation."""
+        found = self._client.buckets_api().find_buckets_iter(org_id=self._org)
+        return next((one for one in found if one.name == bucket), None)
 
     def _find_org(self) -> str:
         found = self._client.organizations_api().find_organizations(org=self._settings.org)

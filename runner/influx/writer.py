@@ -26,7 +26,7 @@ NEVER = frozenset({400, 413, 422})
 CONFIG = frozenset({401, 403, 404})
 WRITTEN = (RAW, FACTS)
 """The buckets that we write to; the third is filled by InfluxDB's own tasks."""
-DROPPED = re.compile(r"dropped=(\d+)$")
+DROPPED = re.compile(r"dropped=(\d+)")
 REASON_MAX = 500
 
 
@@ -53,7 +53,7 @@ class Writer:
         self._client = settings.client()
         self._service = WriteService(self._client.api_client)
         self.counts: Counter[str] = Counter()
-        """Points ``written``, ``refused``, and ``expired``: older than their bucket keeps."""
+        """Points ``written``, ``refused`` and ``expired`` (older than their bucket keeps); ``writes``."""
 
     def check(self) -> None:
         """Ask whether we may write. Raises InfluxFailed where not, and Away where nobody answers."""
@@ -90,6 +90,7 @@ class Writer:
                 raise _away(error) from error
             return self._without_bad(bucket, lines, _said(error))
         self.counts["written"] += len(lines)
+        self.counts["writes"] += 1
         return []
 
     def _without_bad(self, bucket: str, lines: Sequence[str], reason: str) -> list[Refused]:
