@@ -1,54 +1,60 @@
 """One thread of messages for each incident: told once, updated when it matters, resolved once.
 
-In:  incident revisions, and stream time as it moves.
-Out: notifications, each with its reason.
-Promises: an incident is told after a settle time, so that people hear one root and not three guesses; each
-thread that was opened gets exactly one ``resolved``, also when its incident goes into another or turns out
-not to have been; ids follow from content, so sending twice is seen to be once.
+In:  incident revisions, planned work, people's answers, and stream time as it moves.
+Out: notifications and decisions, each with its reason.
+Promises: an incident is told after a settle time, so that people hear one root and not three guesses;
+whoever was told of a thread gets exactly one ``resolved``, also when its incident goes into another or turns
+out not to have been; what is held back is the beginning of a thread, never its end; ids follow from content,
+so sending twice is seen to be once.
 """
 
-from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from schemas.alarms import Severity, content_id
+from alerts.dependence import Dependence, Known
+from alerts.facts import Facts, facts_of
+from alerts.flapping import Flapping
+from alerts.messages import Messages
+from alerts.routing import Router, Target
+from alerts.silences import silenced
+from alerts.threads import Answered, Over, Thread, Told, restored, root_of
+from schemas.alarms import AlarmChange, content_id
+from schemas.alerting import Policy
+from schemas.answers import Answer
+from schemas.city import City
 from schemas.incidents import IncidentRevision
-from schemas.notifications import Notification
-from schemas.times import MINUTE
+from schemas.notifications import Decision, Notification, Stage
+from schemas.times import MINUTE, rfc3339
 
-SETTLE = 2 * MINUTE
-"""How long an incident must be known before people are told."""
-CALM = 10 * MINUTE
-"""How long people have had one probable cause before they are told another, if it still is one then."""
-TO = "on-call"
-"""Everybody, until there are routes."""
+NEVER = 2**62
+ANSWERS_KEPT = 1_000
+"""Ids of answers that are remembered, so that one that comes twice counts once."""
 
-Kind = Literal["opened", "updated", "resolved"]
-
-
-@dataclass(slots=True)
-class Thread:
-    """What people were told of one incident; ``sent`` counts its messages."""
-
-    first: str
-    """The incident's id when the thread began; with ``known_at`` the thread's own name."""
-    known_at: int
-    sent: int = 0
-    severity: str = Severity.INFO
-    root: str = ""
-    utilities: list[str] = field(default_factory=list)
-    said_at: int = 0
-    """When the newest message was sent."""
+Kind = Literal["opened", "updated", "escalated", "reminded", "resolved"]
+Verdict = Literal["told", "withheld", "nobody", "done"]
+Said = Notification | Decision
 
 
 class Desk:
-    """The threads that are not resolved yet."""
+    """The threads that are not resolved yet. ``city``: what is known of assets; nothing where not given."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy | None = None, city: City | None = None) -> None:
+        self._policy = policy or Policy()
+        self._assets = city.asset_by_id if city else {}
+        self._router = Router(self._policy, ZoneInfo(city.timezone if city else "UTC"))
+        self._messages = Messages(self._policy, city)
+        self._dependence = Dependence(self._policy, city)
+        self._flapping = Flapping(self._policy.flap)
         self._threads: dict[str, Thread] = {}
         """By the incident's present id."""
         self._newest: dict[str, IncidentRevision] = {}
+        self._answers: list[str] = []
 
-    def take(self, revision: IncidentRevision) -> list[Notification]:
+    def note(self, change: AlarmChange) -> None:
+        """An alarm, for what it says of planned work."""
+        self._dependence.note(change)
+
+    def take(self, revision: IncidentRevision) -> list[Said]:
         """One revision: what must be said at once, an all-clear; the rest is said by ``look``."""
         if revision.change == "replaced":
             return self._hand_over(revision)
@@ -57,96 +63,324 @@ class Desk:
         if revision.closed is not None:
             return self._resolve(revision, "all its alarms have cleared and stayed clear")
         self._newest[revision.id] = revision
-        self._threads.setdefault(revision.id, Thread(revision.id, revision.known_at))
+        thread = self._threads.setdefault(revision.id, Thread(revision.id, revision.known_at))
+        if revision.id not in thread.names:
+            thread.names.append(revision.id)
+        thread.due = 0
         return []
 
-    def look(self, now: int) -> list[Notification]:
+    def look(self, now: int) -> list[Said]:
         """Stream time is ``now``: what people should hear."""
-        said = []
+        said: list[Said] = []
         for id_, revision in self._newest.items():
             thread = self._threads[id_]
-            if now >= thread.known_at + SETTLE and (reason := _reason(thread, revision, now)):
-                said.append(self._say(thread, revision, "updated" if thread.sent else "opened", now, reason))
+            if now >= thread.due:
+                said += self._consider(thread, revision, now)
         return said
 
-    def _hand_over(self, revision: IncidentRevision) -> list[Notification]:
-        """The incident goes on under another id: its thread goes along, or ends where there is one."""
+    def answer(self, answer: Answer, now: int) -> list[Said]:
+        """Somebody answered. An answer to an incident that is over changes nothing, and says so."""
+        if answer.id in self._answers:
+            return []
+        self._answers = [*self._answers[1 - ANSWERS_KEPT :], answer.id]
+        who = f"{answer.answer} by {answer.by} at {rfc3339(answer.at)}{_quoted(answer.note)}"
+        found = next((id_ for id_, thread in self._threads.items() if answer.incident in thread.names), None)
+        if found is None or found not in self._newest:
+            return [_decision(answer.incident, answer.id, now, "answer", "nobody", "", f"{who}; it is over")]
+        thread, revision = self._threads[found], self._newest[found]
+        said: list[Said] = [_decision(found, answer.id, now, "answer", "done", "", who)]
+        thread.due = 0
+        if answer.answer == "shelve":
+            thread.shelved = now + (answer.minutes or 60) * MINUTE
+        elif answer.answer == "resolve":
+            said += self._all_clear(thread, revision, now, f"resolved by {answer.by}{_quoted(answer.note)}")
+            thread.over = Over(revision.severity, root_of(revision), list(revision.utilities))
+            thread.answered, thread.shelved, thread.waiting = None, 0, False
+        else:
+            thread.answered = Answered(answer.by, answer.at, answer.answer)
+        return said
+
+    # -- one thread ------------------------------------------------------------------------------
+
+    def _consider(self, thread: Thread, revision: IncidentRevision, now: int) -> list[Said]:
+        """All that a look may say of one thread; sets when it is to be looked at again."""
+        settled = thread.known_at + self._policy.settle
+        if now < settled:
+            thread.due = settled
+            return []
+        if not thread.is_worse(revision):
+            thread.due = NEVER
+            return []
+        said: list[Said] = []
+        if thread.over is not None:
+            thread.over, thread.waiting, thread.rounds = None, True, thread.rounds + 1
+        facts = facts_of(revision, self._assets)
+        news = thread.news(revision, now, self._policy.calm) if thread.told else None
+        if thread.waiting or news:
+            said += self._tell(thread, revision, facts, news, now)
+        said += self._escalate(thread, revision, facts, now)
+        said += self._remind(thread, revision, facts, now)
+        thread.due = self._next_look(thread, revision, now)
+        return said
+
+    def _tell(
+        self, thread: Thread, revision: IncidentRevision, facts: Facts, news: str | None, now: int
+    ) -> list[Said]:
+        """Updates to those who know, openings to those who should."""
+        said: list[Said] = []
+        quiet = self._quiet(thread, facts, now)
+        before = list(thread.told)
+        thread.waiting = bool(news and quiet)
+        if news and quiet:
+            said += self._decide(thread, revision, now, quiet[0], "withheld", "", quiet[1])
+        elif news:
+            said += [self._say(thread, revision, facts, "updated", now, to, news) for to in before]
+        targets = self._router.targets(facts, now)
+        if not targets and not thread.told:
+            said += self._decide(thread, revision, now, "route", "nobody", "", "no route takes it")
+        hold = self._held(thread, revision, now) if not thread.told else None
+        opened = False
+        for target in targets:
+            if target.to in thread.told:
+                if target.to not in before:
+                    continue
+                said += self._decide(thread, revision, now, "dedup", "done", target.to, "they know already")
+                continue
+            held = (
+                quiet
+                or hold
+                or (("mute", f"{target.route} is muted by {target.muted}") if target.muted else None)
+            )
+            if held:
+                thread.waiting = True
+                said += self._decide(thread, revision, now, held[0], "withheld", target.to, held[1])
+                continue
+            said += self._decide(thread, revision, now, "route", "told", target.to, target.why)
+            said.append(self._open(thread, revision, facts, target, now, news or "a new incident"))
+            opened = True
+        if opened and not before:
+            self._flapping.note(root_of(revision), now)
+        if opened or (news and not quiet):
+            thread.note(revision, now)
+        return said
+
+    def _open(
+        self, thread: Thread, revision: IncidentRevision, facts: Facts, target: Target, now: int, reason: str
+    ) -> Notification:
+        thread.told[target.to] = Told(_key(thread), now, target.remind, target.escalate)
+        if target.escalate:
+            thread.began.setdefault(target.escalate, now)
+        return self._say(thread, revision, facts, "opened", now, target.to, reason)
+
+    def _quiet(self, thread: Thread, facts: Facts, now: int) -> tuple[Stage, str] | None:
+        """Whether people asked for quiet: nothing new is said then, also to those who know."""
+        if now < thread.shelved:
+            return "shelve", f"it is shelved until {rfc3339(thread.shelved)}"
+        if why := silenced(self._policy.silences, facts, now):
+            return "silence", why
+        return None
+
+    def _held(self, thread: Thread, revision: IncidentRevision, now: int) -> tuple[Stage, str] | None:
+        """Why a thread should not begin now."""
+        known = [
+            Known(id_, other.root.asset, other.root.condition, other.root.since)
+            for id_, other in self._newest.items()
+            if self._threads[id_].told
+        ]
+        if hold := self._dependence.hold(revision, thread.known_at, known, now):
+            return hold
+        if why := self._flapping.why(root_of(revision), thread.known_at, now):
+            return "flap", why
+        return None
+
+    def _escalate(self, thread: Thread, revision: IncidentRevision, facts: Facts, now: int) -> list[Said]:
+        if not thread.told or thread.answered or self._quiet(thread, facts, now):
+            return []
+        said: list[Said] = []
+        for name, began in thread.began.items():
+            steps = self._policy.escalations[name]
+            while (done := thread.steps.get(name, 0)) < len(steps) and now >= began + steps[done].after:
+                thread.steps[name] = done + 1
+                after = f"nobody has acknowledged it for {(now - began) // MINUTE} minutes"
+                for to in self._router.names(steps[done].to, now):
+                    if to in thread.told:
+                        said += self._decide(
+                            thread, revision, now, "dedup", "done", to, f"{after}; they know already"
+                        )
+                        continue
+                    why = f"step {done + 1} of {name}: {after}"
+                    said += self._decide(thread, revision, now, "escalate", "told", to, why)
+                    thread.told[to] = Told(_key(thread), now)
+                    said.append(self._say(thread, revision, facts, "escalated", now, to, after))
+        return said
+
+    def _remind(self, thread: Thread, revision: IncidentRevision, facts: Facts, now: int) -> list[Said]:
+        if thread.answered or self._quiet(thread, facts, now):
+            return []
+        return [
+            self._say(
+                thread, revision, facts, "reminded", now, to, "it stands, and nobody has acknowledged it"
+            )
+            for to, told in thread.told.items()
+            if told.remind is not None and now >= told.said_at + told.remind
+        ]
+
+    def _next_look(self, thread: Thread, revision: IncidentRevision, now: int) -> int:
+        """When time alone could change what is to be said."""
+        times = [NEVER]
+        if thread.waiting or now < thread.shelved:
+            times.append((now // MINUTE + 1) * MINUTE)
+        if thread.told and root_of(revision) != thread.root:
+            times.append(thread.said_at + self._policy.calm)
+        if not thread.answered:
+            for name, began in thread.began.items():
+                steps, done = self._policy.escalations[name], thread.steps.get(name, 0)
+                if done < len(steps):
+                    times.append(began + steps[done].after)
+            times += [told.said_at + told.remind for told in thread.told.values() if told.remind is not None]
+        return max(min(times), now + 1)
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    def _hand_over(self, revision: IncidentRevision) -> list[Said]:
+        """The incident goes on under another id: its thread goes along, or ends where there is one.
+
+        Of two threads that become one, those whom both reached hear that one ends; the others go on in it.
+        """
         heir = revision.replaced_by or ""
         self._newest.pop(revision.id, None)
         thread = self._threads.pop(revision.id, None)
         if thread is None:
             return []
         there = self._threads.get(heir)
-        if there is None or (thread.sent and not there.sent):
+        if there is None or (thread.told and not there.told):
             self._threads[heir] = thread
+            thread.names += [heir] if heir not in thread.names else []
+            thread.due = 0
             return []
-        if not thread.sent:
-            return []
-        reason = f"it is part of incident {heir}"
-        return [self._say(thread, revision, "resolved", revision.known_at, reason)]
+        there.names += [name for name in thread.names if name not in there.names]
+        there.due = 0
+        both = {to: told for to, told in thread.told.items() if to in there.told}
+        only = {to: told for to, told in thread.told.items() if to not in there.told}
+        if only:
+            there.told |= only
+            there.utilities = sorted({*there.utilities, *thread.utilities})
+        thread.told = both
+        return self._all_clear(thread, revision, revision.known_at, f"it is part of incident {heir}")
 
-    def _resolve(self, revision: IncidentRevision, reason: str) -> list[Notification]:
+    def _resolve(self, revision: IncidentRevision, reason: str) -> list[Said]:
         self._newest.pop(revision.id, None)
         thread = self._threads.pop(revision.id, None)
-        if thread is None or not thread.sent:
+        if thread is None:
             return []
-        return [self._say(thread, revision, "resolved", revision.known_at, reason)]
+        if not thread.told:
+            if thread.sent or thread.over:
+                return []
+            return self._decide(thread, revision, revision.known_at, "resolve", "nobody", "", reason)
+        self._dependence.recovered(revision.root.asset, revision.known_at)
+        return self._all_clear(thread, revision, revision.known_at, reason)
+
+    def _all_clear(self, thread: Thread, revision: IncidentRevision, at: int, reason: str) -> list[Said]:
+        """To everybody who was told, once."""
+        facts = facts_of(revision, self._assets)
+        said: list[Said] = [
+            self._say(thread, revision, facts, "resolved", at, to, reason) for to in thread.told
+        ]
+        thread.told, thread.began, thread.steps = {}, {}, {}
+        return said
+
+    # -- words -----------------------------------------------------------------------------------
 
     def _say(
-        self, thread: Thread, revision: IncidentRevision, kind: Kind, at: int, reason: str
+        self,
+        thread: Thread,
+        revision: IncidentRevision,
+        facts: Facts,
+        kind: Kind,
+        at: int,
+        to: str,
+        reason: str,
     ) -> Notification:
         thread.sent += 1
-        thread.said_at = at
-        thread.severity = revision.severity
-        thread.root = _root(revision)
-        thread.utilities = sorted({*thread.utilities, *revision.utilities})
+        told = thread.told[to]
+        told.said_at = at
+        message = self._messages.of(kind, revision, facts, reason=reason, known=revision.id, at=at)
         return Notification(
             id=content_id("notification", thread.first, thread.known_at, thread.sent, kind),
             incident=revision.id,
             kind=kind,
             at=at,
-            to=TO,
+            to=to,
             reason=reason,
-            text=f"All clear: {revision.summary}" if kind == "resolved" else _text(revision),
+            text=message.text,
+            thread=told.key,
+            title=message.title,
+            severity=revision.severity,
+            asset=facts.asset,
+            condition=facts.condition,
+            utilities=revision.utilities,
+            zones=sorted(facts.zones),
+            since=revision.opened,
+            link=self._messages.link(revision.id, facts.asset),
         )
+
+    def _decide(
+        self,
+        thread: Thread,
+        revision: IncidentRevision,
+        at: int,
+        stage: Stage,
+        verdict: Verdict,
+        to: str,
+        reason: str,
+    ) -> list[Said]:
+        """The decision, where it is another than the newest of its stage."""
+        name = f"{to} {stage}"
+        if thread.noted.get(name) == reason:
+            return []
+        thread.noted[name] = reason
+        return [_decision(revision.id, _key(thread), at, stage, verdict, to, reason)]
+
+    # -- state -----------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state as JSON."""
         return {
-            "threads": {id_: asdict(thread) for id_, thread in self._threads.items()},
+            "threads": {id_: thread.snapshot() for id_, thread in self._threads.items()},
             "newest": [revision.model_dump(mode="json") for revision in self._newest.values()],
+            "dependence": self._dependence.snapshot(),
+            "flapping": self._flapping.snapshot(),
+            "answers": self._answers,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot."""
-        self._threads = {id_: Thread(**thread) for id_, thread in state["threads"].items()}
+        self._threads = {id_: restored(thread) for id_, thread in state["threads"].items()}
         newest = [IncidentRevision.model_validate(revision) for revision in state["newest"]]
         self._newest = {revision.id: revision for revision in newest}
+        self._dependence.restore(state["dependence"])
+        self._flapping.restore(state["flapping"])
+        self._answers = list(state["answers"])
 
 
-def _reason(thread: Thread, revision: IncidentRevision, now: int) -> str | None:
-    """Why people should hear about this now, or None."""
-    if not thread.sent:
-        return "a new incident" if revision.severity is not Severity.INFO else None
-    if revision.severity.rank > Severity(thread.severity).rank:
-        return f"it is {revision.severity} now"
-    if _root(revision) != thread.root and now >= thread.said_at + CALM:
-        return "its probable cause is another"
-    if new := sorted(set(revision.utilities) - set(thread.utilities)):
-        return f"it reaches {', '.join(new)}"
-    return None
+def _key(thread: Thread) -> str:
+    """The name of the thread that messages share."""
+    return content_id("thread", thread.first, thread.known_at, thread.rounds)
 
 
-def _root(revision: IncidentRevision) -> str:
-    return f"{revision.root.asset} {revision.root.condition}"
+def _decision(
+    incident: str, key: str, at: int, stage: Stage, verdict: Verdict, to: str, reason: str
+) -> Decision:
+    return Decision(
+        id=content_id("decision", key, at, stage, to, reason),
+        incident=incident,
+        at=at,
+        stage=stage,
+        verdict=verdict,
+        to=to,
+        reason=reason,
+    )
 
 
-def _text(revision: IncidentRevision) -> str:
-    """What a phone shows: severity, what and why, what is next."""
-    lines = [f"[{revision.severity}] {revision.summary}"]
-    lines.append(f"Probable cause: {_root(revision)} ({revision.root.probability:.0%}).")
-    lines += revision.explanation[-1:]
-    if revision.expected:
-        likely = revision.expected[0]
-        lines.append(f"Expected next: {likely.asset} {likely.condition} ({likely.probability:.0%}).")
-    return "\n".join(lines)
+def _quoted(note: str) -> str:
+    return f": {note}" if note else ""

@@ -30,6 +30,7 @@ VERBS = (
     "score",
     "fit",
     "test",
+    "alerts",
     "simulate",
     "commission",
     "generate",
@@ -48,7 +49,8 @@ STATUSES = {
     0: "done",
     1: "ran, and the answer is no: check found faults, a story does not hold, "
     "the demo did not truly run, a day of a benchmark gave no result, topics differ from the table, "
-    "the ledger has gaps, two versions differ, a letter can't be sent again",
+    "the ledger has gaps, two versions differ, a letter can't be sent again, "
+    "nothing is known of the incident",
     2: "wrong usage, or a configuration or input that can't be used",
     3: "the machine is in the way: port taken, disk full, data folder in use, broker, Kafka or InfluxDB out "
     "of reach",

@@ -7,21 +7,24 @@ was stopped, stored with ``snapshot`` and started again with ``restore``.
 
 import gc
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from alerts.desk import Desk
 from schemas.alarms import AlarmChange
+from schemas.alerting import Policy
+from schemas.answers import Answer
 from schemas.city import City
 from schemas.incidents import IncidentRevision
-from schemas.notifications import Notification
+from schemas.notifications import Decision, Notification
 from schemas.readings import Event, Frame, Tick
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes, load_causes
 from streams.correlation import Correlation
 from streams.detect import Detector
 
-STATE_VERSION = 5
+STATE_VERSION = 6
 CYCLES_AFTER = 20_000
 """New objects after which Python looks for cycles. We make none; its own 700 cost 5 % of a replay."""
 
@@ -42,16 +45,31 @@ class Outputs:
     alarms: list[AlarmChange] = field(default_factory=list)
     incidents: list[IncidentRevision] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+
+    def hear(self, said: Iterable[Notification | Decision]) -> None:
+        """Take what the desk says, each to its own."""
+        for one in said:
+            if isinstance(one, Decision):
+                self.decisions.append(one)
+            else:
+                self.notifications.append(one)
 
 
 class Core:
-    """Detection, correlation and alerting of one city."""
+    """Detection, correlation and alerting of one city. ``policy``: its alerts.yaml, where it has one."""
 
-    def __init__(self, city: City, vocabulary: Vocabulary, causes: Causes | None = None) -> None:
+    def __init__(
+        self,
+        city: City,
+        vocabulary: Vocabulary,
+        causes: Causes | None = None,
+        policy: Policy | None = None,
+    ) -> None:
         self.city = city
         self._detector = Detector(city, vocabulary)
         self._correlation = Correlation(city, causes or load_causes(), vocabulary)
-        self._desk = Desk()
+        self._desk = Desk(policy, city)
         calm_collector()
 
     @property
@@ -64,18 +82,23 @@ class Core:
         """Readings taken, and those that were duplicates, late, of the future, or unknown."""
         return self._detector.counts
 
-    def step(self, record: Frame | Event | Tick) -> Outputs:
+    def step(self, record: Frame | Event | Tick | Answer) -> Outputs:
         """Take one record. Incidents are looked at each time stream time moves, not at each alarm."""
         outputs = Outputs()
+        if isinstance(record, Answer):
+            now = self._detector.stream_time
+            outputs.hear(self._desk.answer(record, record.at if now is None else now))
+            return outputs
         for found in self._detector.step(record):
             if isinstance(found, AlarmChange):
                 outputs.alarms.append(found)
                 self._correlation.take(found)
+                self._desk.note(found)
                 continue
             for revision in self._correlation.look(found):
                 outputs.incidents.append(revision)
-                outputs.notifications += self._desk.take(revision)
-            outputs.notifications += self._desk.look(found)
+                outputs.hear(self._desk.take(revision))
+            outputs.hear(self._desk.look(found))
         return outputs
 
     def snapshot(self) -> dict[str, Any]:

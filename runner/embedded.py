@@ -26,6 +26,7 @@ from runner.processor import Processor
 from runner.reception import Reception
 from runner.silence import time_in_silence
 from runner.store import Retention, Store
+from schemas.alerting import Policy
 from schemas.city import City
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
@@ -78,9 +79,9 @@ class Embedded:
 
     ``broker`` is the address of another broker (``mqtt://host:port``; CROSSCURRENT_MQTT_* variables say the
     rest) in the place of the embedded one, which listens on ``mqtt_host`` and ``mqtt_port`` (0: any free
-    port). ``causes`` are rules in the place of ours. ``on_failure`` is called, from another thread, where it
-    can't go on: the disk is full, say. Raises BadConfig where the address is none, CannotRun where the
-    folder is in use or unfit.
+    port). ``causes`` are rules in the place of ours; ``policy`` says who is told. ``on_failure`` is called,
+    from another thread, where it can't go on: the disk is full, say. Raises BadConfig where the address is
+    none, CannotRun where the folder is in use or unfit.
     """
 
     def __init__(
@@ -94,13 +95,14 @@ class Embedded:
         mqtt_port: int = 1883,
         retention: Retention | None = None,
         causes: Causes | None = None,
+        policy: Policy | None = None,
         on_failure: Callable[[Exception], None] | None = None,
     ) -> None:
         self.city = city
         self.store = Store(folder)
         self.retention = retention or Retention()
         try:
-            self._processor = Processor(city, vocabulary, self.store, self.retention, causes)
+            self._processor = Processor(city, vocabulary, self.store, self.retention, causes, policy)
             self._reception = Reception(city, self.store.log, processed=self._processor.offset)
             self._source = self._source_of(broker, mqtt_host, mqtt_port)
         except BaseException:

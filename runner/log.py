@@ -12,9 +12,13 @@ import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
 
 from runner.database import machine_errors, open_reader, open_writer, transaction
-from schemas.readings import RECORD, DeadLetter, Event, Frame, Tick
+from schemas.answers import Answer
+from schemas.readings import DeadLetter, Event, Frame, Tick
 
 VERSION = 1
 TABLES = """
@@ -26,6 +30,10 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_newest ON dead_letters (number);
 CREATE TABLE counts (name TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+
+Logged = Frame | Event | Tick | Answer
+LOGGED: TypeAdapter[Logged] = TypeAdapter(Annotated[Logged, Field(discriminator="kind")])
 
 
 class Log:
@@ -40,14 +48,14 @@ class Log:
 
     def append(
         self,
-        records: Iterable[Frame | Event | Tick],
+        records: Iterable[Logged],
         dead: Sequence[DeadLetter] = (),
         counts: Mapping[str, int] | None = None,
     ) -> None:
         """Keep a batch, in one transaction; ``counts`` are added to what was counted before."""
         with self._writing, machine_errors(self._path), transaction(self._writer) as writer:
             writer.executemany(
-                "INSERT INTO log (body) VALUES (?)", ((RECORD.dump_json(record),) for record in records)
+                "INSERT INTO log (body) VALUES (?)", ((LOGGED.dump_json(record),) for record in records)
             )
             writer.executemany(
                 "INSERT OR IGNORE INTO dead_letters VALUES "
@@ -69,13 +77,13 @@ class Log:
                 (keep_dead_letters,),
             )
 
-    def read(self, offset: int, limit: int) -> list[tuple[int, Frame | Event | Tick]]:
+    def read(self, offset: int, limit: int) -> list[tuple[int, Logged]]:
         """At most ``limit`` records from ``offset`` on, each with its own offset."""
         with self._reading:
             rows = self._reader.execute(
                 "SELECT offset, body FROM log WHERE offset >= ? ORDER BY offset LIMIT ?", (offset, limit)
             ).fetchall()
-        return [(at, RECORD.validate_json(body)) for at, body in rows]
+        return [(at, LOGGED.validate_json(body)) for at, body in rows]
 
     def end(self) -> int:
         """The offset that the next record will get."""

@@ -17,9 +17,10 @@ from runner.database import CannotRun
 from runner.log import Log
 from runner.store import Progress, Retention, Store
 from schemas.alarms import AlarmChange
+from schemas.alerting import Policy
 from schemas.city import City
 from schemas.incidents import IncidentRevision
-from schemas.notifications import Notification
+from schemas.notifications import Decision, Notification
 from schemas.readings import Frame, Reading
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
@@ -38,6 +39,7 @@ class _Results:
     alarms: list[AlarmChange] = field(default_factory=list)
     incidents: list[IncidentRevision] = field(default_factory=list)
     notifications: list[Notification] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
 
 
 class Processor:
@@ -53,8 +55,9 @@ class Processor:
         store: Store,
         retention: Retention,
         causes: Causes | None = None,
+        policy: Policy | None = None,
     ) -> None:
-        self._core = Core(city, vocabulary, causes)
+        self._core = Core(city, vocabulary, causes, policy)
         self._sensors = list(city.sensor_by_id)
         self._store = store
         self._log: Log = store.log
@@ -87,6 +90,7 @@ class Processor:
             results.alarms.extend(outputs.alarms)
             results.incidents.extend(outputs.incidents)
             results.notifications.extend(outputs.notifications)
+            results.decisions.extend(outputs.decisions)
         if self.offset > self._written:
             self._write(results)
         self._keep_house()
@@ -117,7 +121,12 @@ class Processor:
     def _write(self, results: _Results) -> None:
         progress = Progress(self.offset, self._core.stream_time, dict(self._core.counts))
         self._store.write(
-            progress, results.readings, results.alarms, results.incidents, results.notifications
+            progress,
+            results.readings,
+            results.alarms,
+            results.incidents,
+            results.notifications,
+            results.decisions,
         )
         self._written = self.offset
 

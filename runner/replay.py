@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Protocol
 
+from alerts.policyfile import load_policy
 from collectors.intake import Intake
 from collectors.messages import Message
 from collectors.recording import read
@@ -97,7 +98,8 @@ def replay(
     read or written.
     """
     model = load_city(city)
-    core = Core(model, load_vocabulary(beside=city), load_causes(causes) if causes else None)
+    rules = load_causes(causes) if causes else None
+    core = Core(model, load_vocabulary(beside=city), rules, load_policy(city, model))
     return put_down(_Recording(recording, core, on_progress), out)
 
 
@@ -121,7 +123,7 @@ def put_down(source: Source, out: Path) -> dict[str, Any]:
             _write_lines(folder / "incidents.jsonl", map(_without_history, standing(store, "incidents")))
             if source.stream_time is None:
                 raise NothingToReplay(source.nothing())
-            summary = _summary(source, store, folder)
+            summary = _summary(source, store, folder, results.decided)
         finally:
             store.close()
         (folder / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
@@ -130,7 +132,7 @@ def put_down(source: Source, out: Path) -> dict[str, Any]:
     return summary
 
 
-RESULTS = ("alarms.jsonl", "incidents.jsonl", "revisions.jsonl", "notifications.jsonl")
+RESULTS = ("alarms.jsonl", "incidents.jsonl", "revisions.jsonl", "notifications.jsonl", "decisions.jsonl")
 
 
 class _Results:
@@ -140,14 +142,19 @@ class _Results:
         self._store = store
         self._revisions = (folder / "revisions.jsonl").open("w", encoding="utf-8")
         self._notifications = (folder / "notifications.jsonl").open("w", encoding="utf-8")
+        self.decided: Counter[str] = Counter()
+        self._decisions = (folder / "decisions.jsonl").open("w", encoding="utf-8")
 
     def take(self, outputs: Outputs) -> None:
         _write(self._revisions, write_standing(self._store, outputs.alarms, outputs.incidents))
         _write(self._notifications, (n.model_dump_json() for n in outputs.notifications))
+        self.decided.update(f"{d.stage} {d.verdict}" for d in outputs.decisions)
+        _write(self._decisions, (d.model_dump_json() for d in outputs.decisions))
 
     def close(self) -> None:
         self._revisions.close()
         self._notifications.close()
+        self._decisions.close()
 
 
 class _Recording:
@@ -213,7 +220,9 @@ def why_nothing(recording: Path, intake: Intake, faults: Faults) -> str:
     return f"{recording}: nothing to replay: {said[0]}; expected MQTT messages of this city, a line each"
 
 
-def _summary(source: Source, store: sqlite3.Connection, folder: Path) -> dict[str, Any]:
+def _summary(
+    source: Source, store: sqlite3.Connection, folder: Path, decided: Counter[str]
+) -> dict[str, Any]:
     """What happened, in figures. Nothing of the machine or its clock: the same bytes at every run."""
     by_utility: Counter[str] = Counter()
     alarms = 0
@@ -232,6 +241,7 @@ def _summary(source: Source, store: sqlite3.Connection, folder: Path) -> dict[st
         "roots": [f"{i.root.asset} {i.root.condition}" for i in incidents],
         "predictions": reliability(foretold).model_dump(mode="json"),
         "notifications": _lines_of(folder / "notifications.jsonl"),
+        "decisions": dict(sorted(decided.items())),
         "revisions": _lines_of(folder / "revisions.jsonl"),
         **source.counts(),
         "sha256": {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in RESULTS},

@@ -21,11 +21,11 @@ from runner.database import FolderLock, machine_errors, open_reader, open_writer
 from runner.log import Log
 from schemas.alarms import Alarm, AlarmChange
 from schemas.incidents import IncidentRevision
-from schemas.notifications import Notification
+from schemas.notifications import Decision, Notification
 from schemas.readings import DeadLetter, Reading
 from schemas.times import DAY, MINUTE
 
-VERSION = 1
+VERSION = 2
 TABLES = """
 CREATE TABLE readings (
   sensor TEXT NOT NULL, at INTEGER NOT NULL, value REAL NOT NULL, quality INTEGER NOT NULL,
@@ -47,6 +47,10 @@ CREATE TABLE notifications (
   id TEXT PRIMARY KEY, incident TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL
 );
 CREATE INDEX notifications_of ON notifications (incident, at);
+CREATE TABLE decisions (
+  id TEXT PRIMARY KEY, incident TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL
+);
+CREATE INDEX decisions_of ON decisions (incident, at);
 CREATE TABLE snapshots (offset INTEGER PRIMARY KEY, state BLOB NOT NULL);
 CREATE TABLE progress (
   one INTEGER PRIMARY KEY CHECK (one = 1), offset INTEGER NOT NULL, stream_time INTEGER, counts TEXT NOT NULL
@@ -119,6 +123,7 @@ class Store:
         alarms: Sequence[AlarmChange] = (),
         incidents: Sequence[IncidentRevision] = (),
         notifications: Sequence[Notification] = (),
+        decisions: Sequence[Decision] = (),
     ) -> None:
         """Commit outputs together with the offset up to which they are complete.
 
@@ -132,6 +137,10 @@ class Store:
             writer.executemany(
                 "INSERT OR REPLACE INTO notifications VALUES (?, ?, ?, ?)",
                 ((x.id, x.incident, x.at, x.model_dump_json()) for x in notifications),
+            )
+            writer.executemany(
+                "INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?)",
+                ((x.id, x.incident, x.at, x.model_dump_json()) for x in decisions),
             )
             writer.execute(
                 "UPDATE progress SET offset = ?, stream_time = ?, counts = ?",
@@ -170,6 +179,7 @@ class Store:
             )
             writer.execute("DELETE FROM incidents WHERE closed < ?", (results_from,))
             writer.execute("DELETE FROM notifications WHERE at < ?", (results_from,))
+            writer.execute("DELETE FROM decisions WHERE at < ?", (results_from,))
 
     # -- to go on from ----------------------------------------------------------------------------
 
@@ -231,6 +241,13 @@ class Store:
             incident,
         )
         return [Notification.model_validate_json(body) for (body,) in rows]
+
+    def decisions(self, incident: str | None = None) -> list[Decision]:
+        """Why people were told, or not, oldest first; of one incident, or all."""
+        rows = self._read(
+            "SELECT body FROM decisions WHERE ? IS NULL OR incident = ? ORDER BY at, id", incident, incident
+        )
+        return [Decision.model_validate_json(body) for (body,) in rows]
 
     def readings(self, sensor: str, start: int, end: int) -> list[Reading]:
         """Readings of one sensor from ``start`` to before ``end`` (ms), in event time."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -25,14 +25,16 @@ from pydantic import (
     model_validator,
 )
 
+from alerts.policyfile import load_policy, policy_in
 from runner.series import Item, length, parse, still
+from schemas.alerting import Policy
 from schemas.city import Asset, City, Identifier, Link, Sensor, known_zone
 from schemas.citychecks import Items, Parts, check
 from schemas.cityfile import load_city
 from schemas.errors import BadConfig, Fault
 from schemas.times import DAY, SECOND, milliseconds
 from schemas.vocabulary import Vocabulary, load_vocabulary
-from schemas.wording import nearest, validate
+from schemas.wording import listed, nearest, some, validate
 from schemas.yamlfile import Document, read
 from streams.events import BEGINS, ENDS
 
@@ -43,12 +45,13 @@ START = "2025-06-02 08:00"
 """A Monday, when a story does not say."""
 LONGEST = 31 * DAY
 EVENTS = (*BEGINS, *ENDS)
+KINDS = ("opened", "updated", "escalated", "reminded", "resolved")
 
 _CLOCK = re.compile(r"(?:(\d{1,2})d )?([01]\d|2[0-3]):([0-5]\d)")
+_PAGE = re.compile(rf"{_CLOCK.pattern} ({'|'.join(KINDS)}) \S+")
 _START = "%Y-%m-%d %H:%M"
 
 Place = tuple[str | int, ...]
-Listed = TypeVar("Listed", bound=tuple[Any, ...])
 
 
 def _clock(text: str) -> str:
@@ -78,14 +81,10 @@ def _condition(text: str) -> str:
     return " ".join(words)
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _some(listed: Listed) -> Listed:
-    if not listed:
-        raise ValueError("nothing is listed here; leave the field out, or name at least one")
-    return listed
+def _page(text: str) -> str:
+    if not _PAGE.fullmatch(text):
+        raise ValueError(f"{text!r} is no page; write it as 08:12 opened ana, with one of {', '.join(KINDS)}")
+    return text
 
 
 Clock = Annotated[str, AfterValidator(_clock)]
@@ -93,7 +92,8 @@ Clock = Annotated[str, AfterValidator(_clock)]
 Series = Annotated[tuple[Item, ...], PlainValidator(_series)]
 Condition = Annotated[str, AfterValidator(_condition)]
 """``feeder-1 dead``: an asset and its condition, as in a replay's summary."""
-Conditions = Annotated[tuple[Condition, ...], AfterValidator(_some)]
+Page = Annotated[str, AfterValidator(_page)]
+Conditions = Annotated[tuple[Condition, ...], AfterValidator(some)]
 
 
 class _Part(BaseModel):
@@ -110,7 +110,7 @@ class ExpectedIncident(_Part):
     """These, and maybe more; so in the two below."""
     alternatives: Conditions | None = None
     expected: Conditions | None = None
-    summary: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_some)] | None = None
+    summary: Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(some)] | None = None
     """Texts that stand in it, whatever their case."""
     closed: bool | None = None
 
@@ -122,14 +122,16 @@ class Expectation(_Part):
     """What shall stand at a time, or at the end."""
 
     at: Clock | None = None
-    incidents: Annotated[tuple[ExpectedIncident, ...], AfterValidator(_some)] | None = None
+    incidents: Annotated[tuple[ExpectedIncident, ...], AfterValidator(some)] | None = None
     """All there are by then, closed ones too."""
     no_incident: Literal[True] | None = None
     """None was ever told, not even one that was taken back."""
     alarms: tuple[Condition, ...] | None = None
     """Exactly those that stand."""
-    notifications: tuple[Literal["opened", "updated", "resolved"], ...] | None = None
+    notifications: tuple[Literal["opened", "updated", "escalated", "reminded", "resolved"], ...] | None = None
     """Exactly what people were sent so far, in order."""
+    pages: tuple[Page, ...] | None = None
+    """The same, each with its minute and whom it went to: ``08:12 opened ana``."""
 
     @model_validator(mode="after")
     def _says_something(self) -> "Expectation":
@@ -138,8 +140,11 @@ class Expectation(_Part):
             and not self.no_incident
             and self.alarms is None
             and self.notifications is None
+            and self.pages is None
         ):
-            raise ValueError("nothing is expected here; give incidents, no_incident, alarms or notifications")
+            raise ValueError(
+                "nothing is expected here; give incidents, no_incident, alarms, notifications or pages"
+            )
         if self.incidents is not None and self.no_incident:
             raise ValueError("incidents and no_incident can't both hold; leave one out")
         return self
@@ -151,6 +156,16 @@ class Happening(_Part):
     at: Clock
     asset: Identifier
     event: str
+
+
+class Answering(_Part):
+    """Somebody answers the incident that has this root."""
+
+    at: Clock
+    root: Condition
+    answer: Literal["acknowledge", "take over", "shelve", "resolve"]
+    by: Annotated[str, Field(min_length=1)]
+    minutes: Annotated[int, Field(gt=0)] | None = None
 
 
 class StoryFile(_Part):
@@ -166,7 +181,10 @@ class StoryFile(_Part):
     sensors: tuple[Sensor, ...] = ()
     series: Mapping[str, Series] = {}
     events: tuple[Happening, ...] = ()
-    expect: Annotated[tuple[Expectation, ...], AfterValidator(_some)]
+    alerts: Any = None
+    """Who is told, as in an alerts.yaml; where not given, that of the city."""
+    answers: tuple[Answering, ...] = ()
+    expect: Annotated[tuple[Expectation, ...], AfterValidator(some)]
 
 
 class Sent(NamedTuple):
@@ -175,6 +193,14 @@ class Sent(NamedTuple):
     at: int
     asset: str
     event: str
+
+
+class Answered(NamedTuple):
+    """An answer at its time, with its number in the file (from 0)."""
+
+    at: int
+    number: int
+    what: Answering
 
 
 class Awaited(NamedTuple):
@@ -197,6 +223,8 @@ class Story:
     series: Mapping[str, tuple[Item, ...]]
     """By sensor, also for those that the file leaves alone."""
     events: tuple[Sent, ...]
+    answers: tuple[Answered, ...]
+    policy: Policy
     expect: tuple[Awaited, ...]
     document: Document
 
@@ -211,9 +239,13 @@ def load_story(path: Path) -> Story:
     faults += _which_city(file, document)
     if faults:
         raise BadConfig(faults)
-    vocabulary, city = _city(file, path, document, faults)
+    vocabulary, city, policy = _city(file, path, document, faults)
     faults += _strangers(file, city, document)
-    story = _timed(file, city, vocabulary, document, faults)
+    if file.alerts is not None and not faults:
+        own, wrong = policy_in(file.alerts, ("alerts",), city, document)
+        policy = own or policy
+        faults += wrong
+    story = _timed(file, city, vocabulary, policy, document, faults)
     if faults:
         raise BadConfig(faults)
     return story
@@ -246,14 +278,17 @@ def _which_city(file: StoryFile, document: Document) -> Iterator[Fault]:
         yield document.fault(("city",), f"the city is given twice: as a name, and by {names}; leave one out")
 
 
-def _city(file: StoryFile, path: Path, document: Document, faults: list[Fault]) -> tuple[Vocabulary, City]:
-    """The city and its words; ``faults`` gains those of a city that stands in the story itself.
+def _city(
+    file: StoryFile, path: Path, document: Document, faults: list[Fault]
+) -> tuple[Vocabulary, City, Policy]:
+    """The city, its words, who is told in it; ``faults`` gains those of a city that stands in the story.
 
     Raises BadConfig with the faults of a city, or of words, that stand in a file of their own.
     """
     if file.city is not None:
         there = _city_file(file.city, path, document)
-        return load_vocabulary(beside=there), load_city(there)
+        city = load_city(there)
+        return load_vocabulary(beside=there), city, load_policy(there, city)
     vocabulary = load_vocabulary(beside=path)
     raw = {"links": [], "sensors": [], **document.data}
     parts = Parts(
@@ -265,7 +300,7 @@ def _city(file: StoryFile, path: Path, document: Document, faults: list[Fault]) 
     city = City(
         city="story", timezone=file.timezone, assets=file.assets, links=file.links, sensors=file.sensors
     )
-    return vocabulary, city
+    return vocabulary, city, Policy()
 
 
 def _city_file(name: str, path: Path, document: Document) -> Path:
@@ -301,6 +336,8 @@ def _assets(file: StoryFile) -> Iterator[tuple[Place, str]]:
     """Every asset that the story speaks of, with its place."""
     for index, happening in enumerate(file.events):
         yield ("events", index, "asset"), happening.asset
+    for index, answering in enumerate(file.answers):
+        yield ("answers", index, "root"), answering.root.split()[0]
     for index, expectation in enumerate(file.expect):
         lists: list[tuple[Place, Sequence[str] | None]] = [(("expect", index, "alarms"), expectation.alarms)]
         for number, incident in enumerate(expectation.incidents or ()):
@@ -313,7 +350,12 @@ def _assets(file: StoryFile) -> Iterator[tuple[Place, str]]:
 
 
 def _timed(
-    file: StoryFile, city: City, vocabulary: Vocabulary, document: Document, faults: list[Fault]
+    file: StoryFile,
+    city: City,
+    vocabulary: Vocabulary,
+    policy: Policy,
+    document: Document,
+    faults: list[Fault],
 ) -> Story:
     """The story with its clocks as times; ``faults`` gains those that are out of reach."""
     first = datetime.strptime(file.start, _START).replace(tzinfo=ZoneInfo(city.timezone))
@@ -340,6 +382,10 @@ def _timed(
         Sent(moment(("events", index), event.at), event.asset, event.event)
         for index, event in enumerate(file.events)
     )
+    answers = tuple(
+        Answered(moment(("answers", index), answering.at), index, answering)
+        for index, answering in enumerate(file.answers)
+    )
     lasts = [
         reach(
             ("series", name), start + (length(items) - 1) * every_ms(city.sensor_by_id[name]), "this series"
@@ -352,7 +398,8 @@ def _timed(
         for index, expectation in enumerate(file.expect)
         if expectation.at is not None
     }
-    end = max([start, *lasts, *given.values(), *(event.at for event in events)])
+    happen = (*(event.at for event in events), *(answered.at for answered in answers))
+    end = max([start, *lasts, *given.values(), *happen])
     expect = [Awaited(given.get(number, end), number, what) for number, what in enumerate(file.expect)]
     return Story(
         title=file.story,
@@ -362,6 +409,8 @@ def _timed(
         end=end,
         series={s.id: file.series.get(s.id) or still(usual(s)) for s in city.sensors},
         events=tuple(sorted(events, key=lambda event: event.at)),
+        answers=tuple(sorted(answers, key=lambda answered: answered.at)),
+        policy=policy,
         expect=tuple(sorted(expect, key=lambda awaited: awaited.at)),
         document=document,
     )

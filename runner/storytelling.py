@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 
 from runner.core import Core, Outputs
 from runner.series import Item, values
-from runner.stories import Awaited, ExpectedIncident, Place, Sent, Story, every_ms
+from runner.stories import Answered, Awaited, ExpectedIncident, Place, Sent, Story, every_ms
 from schemas.alarms import Alarm
+from schemas.answers import Answer
 from schemas.errors import Fault
 from schemas.incidents import Incident, IncidentRevision
 from schemas.readings import Event, Frame, Reading, Tick
@@ -29,12 +30,12 @@ class _Beat(NamedTuple):
 
     at: int
     rank: int
-    what: Sent | Reading | Awaited
+    what: Sent | Answered | Reading | Awaited
 
 
 def tell(story: Story, causes: Causes) -> list[Fault]:
     """Tell the story; what failed, in the order of its times. None is none."""
-    core, stand = Core(story.city, story.vocabulary, causes), _Standing()
+    core, stand = Core(story.city, story.vocabulary, causes, story.policy), _Standing(story)
     failures: list[Fault] = []
     for at, beats in groupby(_beats(story), key=lambda beat: beat.at):
         awaited: list[Awaited] = []
@@ -42,6 +43,12 @@ def tell(story: Story, causes: Causes) -> list[Fault]:
         for _, _, what in beats:
             if isinstance(what, Sent):
                 stand.take(core.step(Event(received=at, asset=what.asset, at=at, event=what.event)))
+            elif isinstance(what, Answered):
+                if (answer := stand.answer(what)) is None:
+                    message = f"nobody can answer {what.what.root}: no incident has that root then"
+                    failures.append(story.document.fault(("answers", what.number, "root"), message))
+                else:
+                    stand.take(core.step(answer))
             elif isinstance(what, Reading):
                 readings.append(what)
             else:
@@ -61,6 +68,7 @@ def _beats(story: Story) -> Iterator[_Beat]:
     )
     return heapq.merge(
         (_Beat(event.at, 0, event) for event in story.events),
+        (_Beat(answered.at, 0, answered) for answered in story.answers),
         *readings,
         (_Beat(awaited.at, 2, awaited) for awaited in story.expect),
         key=lambda beat: beat[:2],
@@ -86,11 +94,13 @@ def _frame(at: int, readings: list[Reading]) -> Frame:
 class _Standing:
     """What came so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, story: Story) -> None:
+        self._story = story
         self._alarms: dict[str, Alarm] = {}
         self.told: dict[str, IncidentRevision] = {}
         """The last word on every incident, save those that went into another."""
         self.notifications: list[str] = []
+        self.pages: list[str] = []
 
     def take(self, outputs: Outputs) -> None:
         for change in outputs.alarms:
@@ -103,7 +113,24 @@ class _Standing:
                 self.told.pop(revision.id, None)
             else:
                 self.told[revision.id] = revision
-        self.notifications += [notification.kind for notification in outputs.notifications]
+        for said in outputs.notifications:
+            self.notifications.append(said.kind)
+            self.pages.append(f"{_clock(said.at, self._story)} {said.kind} {said.to}")
+
+    def answer(self, answered: Answered) -> Answer | None:
+        """The answer, to the incident that has its root now; None where there is none."""
+        what = answered.what
+        for incident in self.incidents:
+            if names([incident.root]) == [what.root] and incident.closed is None:
+                return Answer(
+                    id=str(answered.number),
+                    incident=incident.id,
+                    answer=what.answer,
+                    by=what.by,
+                    at=answered.at,
+                    minutes=what.minutes,
+                )
+        return None
 
     @property
     def alarms(self) -> list[str]:
@@ -152,6 +179,10 @@ class _Judge:
         if what.notifications is not None and list(what.notifications) != stand.notifications:
             wanted, came = _listed(what.notifications), _listed(stand.notifications)
             yield self._fault(("notifications",), f"expected notifications: {wanted}; came: {came}")
+
+        if what.pages is not None and list(what.pages) != stand.pages:
+            wanted, came = _listed(what.pages), _listed(stand.pages)
+            yield self._fault(("pages",), f"expected pages: {wanted}; came: {came}")
 
     def _incidents(self, expected: tuple[ExpectedIncident, ...]) -> Iterator[Fault]:
         """Each expected one against the standing one of its root that fits best; then what is left over."""

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from schemas.alarms import Alarm, AlarmChange
 from schemas.city import City
 from schemas.incidents import Incident, IncidentRevision
-from schemas.notifications import Notification
+from schemas.notifications import Decision, Notification
 from schemas.readings import DeadLetter, Event, Frame, Tick
 from schemas.topics import TOPICS, Topic
 
@@ -31,6 +31,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "incident": Incident,
     "incident-revision": IncidentRevision,
     "notification": Notification,
+    "decision": Decision,
 }
 """What travels, by the name of its schema file."""
 

@@ -4,9 +4,11 @@ Inside, a time is an ``int``: it compares, sorts and survives JSON without surpr
 time zone can slip in. Outside (files, wire) it is RFC 3339 text; the two functions here are the border.
 """
 
+import re
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -40,6 +42,11 @@ def rfc3339(at: int) -> str:
     return f"{text}.{rest:03d}Z" if rest else f"{text}Z"
 
 
+def local_text(at: int, zone: ZoneInfo) -> str:
+    """A moment on a city's own clocks, as people say it: ``Wed 17:05``."""
+    return datetime.fromtimestamp(at / SECOND, UTC).astimezone(zone).strftime("%a %H:%M")
+
+
 def _accept(value: object) -> object:
     return parse_time(value) if isinstance(value, str) else value
 
@@ -51,3 +58,22 @@ Time = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A field that holds milliseconds since the epoch and travels as RFC 3339 text."""
+
+_UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+
+
+def duration(value: object) -> object:
+    """Milliseconds of a text such as ``90s``, ``5m``, ``1.5h`` or ``2d``; what is no text stays as it is.
+
+    Raises ValueError where the text is none of these.
+    """
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)
+        if match is None:
+            raise ValueError(f"{value!r} is no duration; expected a number and one of s, m, h, d, as in 5m")
+        return round(float(match[1]) * _UNITS[match[2]])
+    return value
+
+
+Duration = Annotated[int, BeforeValidator(duration)]
+"""A field of a file that holds milliseconds, and is written as ``5m``."""

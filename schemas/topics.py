@@ -70,11 +70,19 @@ INCIDENTS = Topic(
 )
 NOTIFICATIONS = Topic(
     "city.notifications.v1",
-    "incident",
+    "thread",
     ("notification",),
     3,
     90 * DAY,
     "What people are to be told, and why.",
+)
+DECISIONS = Topic(
+    "city.decisions.v1",
+    "incident",
+    ("decision",),
+    3,
+    90 * DAY,
+    "Why people were told of an incident, or were not.",
 )
 STATE = Topic(
     "city.state.v1",
@@ -85,4 +93,4 @@ STATE = Topic(
     "Snapshots of our workers, in a form of their own.",
 )
 
-TOPICS = (READINGS, DEAD_LETTERS, ALARMS, INCIDENTS, NOTIFICATIONS, STATE)
+TOPICS = (READINGS, DEAD_LETTERS, ALARMS, INCIDENTS, NOTIFICATIONS, DECISIONS, STATE)

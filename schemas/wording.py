@@ -7,16 +7,33 @@ what is wrong, what was expected, and the nearest valid name.
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.errors import Fault
 from schemas.yamlfile import Document
 
 Model = TypeVar("Model", bound=BaseModel)
+Listed = TypeVar("Listed", bound=tuple[Any, ...])
 Path = tuple[str | int, ...]
+
+
+def listed(value: object) -> object:
+    """One word as a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
+def some(listed: Listed) -> Listed:
+    """The list itself. Raises ValueError where it is empty."""
+    if not listed:
+        raise ValueError("nothing is listed here; leave the field out, or name at least one")
+    return listed
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
+"""A field of a file that is one name, or a list of names."""
 
 _PATTERNS = {
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters, digits, '.', '-', '_' only, and a letter or digit first",
@@ -68,7 +85,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def _where(detail: ErrorDetails, path: Path, document: Document) -> Path:
     """The path of an error without the steps that only pydantic knows (which member of a union)."""
     where = (*path, *detail["loc"])
-    return where if detail["type"] == "missing" else document.known(where)
+    if detail["type"] == "missing":
+        return (*document.known(where[:-1]), where[-1])
+    return document.known(where)
 
 
 def _message(model: type[BaseModel], path: Path, details: Sequence[ErrorDetails]) -> str:

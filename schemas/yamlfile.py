@@ -94,14 +94,14 @@ class Document:
         return self._place(path, at_key=False)[0] + 1
 
     def known(self, path: Sequence[str | int]) -> tuple[str | int, ...]:
-        """The longest beginning of ``path`` that exists in this file."""
-        value, known = self.data, 0
+        """The steps of ``path`` that exist in this file, one below the other; the others are passed over."""
+        value, known = self.data, []
         for step in path:
             opened = self._containers.get(id(value))
-            if opened is None or step not in opened.values_at:
-                break
-            value, known = opened.container[step], known + 1
-        return tuple(path[:known])
+            if opened is not None and step in opened.values_at:
+                value = opened.container[step]
+                known.append(step)
+        return tuple(known)
 
     def _place(self, path: Sequence[str | int], at_key: bool) -> Place:
         value, place = self.data, self._root

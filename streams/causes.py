@@ -5,7 +5,6 @@ Out: ``Causes``, which answers: which rules lead into, or out of, a condition; h
 Raises BadConfig with every fault.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -16,12 +15,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from schemas.city import Relation
 from schemas.errors import BadConfig, Fault
-from schemas.times import DAY, HOUR, MINUTE, SECOND
+from schemas.times import Duration, duration
+from schemas.wording import Names
 from schemas.yamlfile import read
 
 BUILT_IN = Path(__file__).with_name("causes.yaml")
 
-_UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 SELF = "self"
 AGAINST = "against "
 EVERYWHERE = "everywhere"
@@ -30,31 +29,16 @@ PLACES = "places"
 """From an asset that a sign names as a place of its cause, to the sign."""
 
 
-def _duration(value: object) -> object:
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)
-        if match is None:
-            raise ValueError(f"{value!r} is no duration; expected a number and one of s, m, h, d, as in 5m")
-        return round(float(match[1]) * _UNITS[match[2]])
-    return value
-
-
 def _lag(value: object) -> object:
     """Two durations as three: the usual one is halfway."""
     if isinstance(value, list) and len(value) == 2:
-        least, most = map(_duration, value)
+        least, most = map(duration, value)
         usual = (least + most) // 2 if isinstance(least, int) and isinstance(most, int) else least
         return [least, usual, most]
     return value
 
 
-def _list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Duration = Annotated[int, BeforeValidator(_duration)]
 Share = Annotated[float, Field(gt=0, le=100)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_list)]
 
 
 class _Part(BaseModel):

@@ -19,12 +19,13 @@ from runner.kafka.replaying import KafkaSource
 from runner.kafka.settings import KafkaSettings
 from runner.replay import batches
 from schemas.alarms import AlarmChange
+from schemas.alerting import Policy
 from schemas.city import City
 from schemas.incidents import IncidentRevision
-from schemas.notifications import Notification
+from schemas.notifications import Decision, Notification
 from schemas.readings import Frame
 from schemas.times import rfc3339
-from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS, READINGS, Topic
+from schemas.topics import ALARMS, DECISIONS, INCIDENTS, NOTIFICATIONS, READINGS, Topic
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 
@@ -66,10 +67,11 @@ class Ledger:
         settings: KafkaSettings,
         start: int | None = None,
         end: int | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self._city, self._settings = city, settings
         self._start, self._end = start, end
-        self._source = KafkaSource(city, vocabulary, causes, settings, finish=False)
+        self._source = KafkaSource(city, vocabulary, causes, settings, finish=False, policy=policy)
 
     def readings(self, recording: Path) -> Account:
         """Readings of the recording that the intake lets in, against those on Kafka."""
@@ -85,6 +87,8 @@ class Ledger:
                 self._count(due["incident revision"], _revision_id(revision), revision.known_at)
             for note in outputs.notifications:
                 self._count(due["notification"], note.id, note.at)
+            for decision in outputs.decisions:
+                self._count(due["decision"], decision.id, decision.at)
         known = self._source.stream_time or 0
         return [
             Account(kind, due[kind], self._there(topic, said, known)) for kind, (topic, said) in SAID.items()
@@ -159,10 +163,16 @@ def _said_note(value: bytes) -> tuple[str, int]:
     return note.id, note.at
 
 
+def _said_decision(value: bytes) -> tuple[str, int]:
+    decision = Decision.model_validate_json(value)
+    return decision.id, decision.at
+
+
 SAID: dict[str, tuple[Topic, Callable[[bytes], tuple[str, int]]]] = {
     "alarm change": (ALARMS, _said_alarm),
     "incident revision": (INCIDENTS, _said_revision),
     "notification": (NOTIFICATIONS, _said_note),
+    "decision": (DECISIONS, _said_decision),
 }
 """By kind: where it is said, and the id and time of one."""
 

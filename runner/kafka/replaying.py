@@ -18,9 +18,10 @@ from runner.kafka.records import Place, headers_of
 from runner.kafka.settings import KafkaSettings
 from runner.kafka.stages import Correlate, Detect, DetectPart, Output, Record
 from schemas.alarms import AlarmChange
+from schemas.alerting import Policy
 from schemas.city import City
 from schemas.incidents import IncidentRevision
-from schemas.notifications import Notification
+from schemas.notifications import Decision, Notification
 from schemas.readings import DeadLetter, Tick
 from schemas.topics import READINGS
 from schemas.vocabulary import Vocabulary
@@ -45,6 +46,7 @@ class KafkaSource:
         end: int | None = None,
         *,
         finish: bool = True,
+        policy: Policy | None = None,
     ) -> None:
         self.name, self.city = f"{settings.address}/{settings.name(READINGS)}", city.city
         self._settings, self._start, self._end, self._finish = settings, start, end, finish
@@ -53,7 +55,7 @@ class KafkaSource:
         self._parts: dict[int, DetectPart] = {
             number: part for number in plan.layout.assets if (part := detect.part(number)) is not None
         }
-        self._correlate = Correlate(city, vocabulary, causes, plan.layout, 0).part(0)
+        self._correlate = Correlate(city, vocabulary, causes, plan.layout, 0, policy).part(0)
         self._records = 0
         self._faults: list[str] = []
         self._broken = 0
@@ -105,6 +107,8 @@ class KafkaSource:
                 into.incidents.append(IncidentRevision.model_validate_json(output.value))
             case "notification":
                 into.notifications.append(Notification.model_validate_json(output.value))
+            case "decision":
+                into.decisions.append(Decision.model_validate_json(output.value))
             case "dead-letter":
                 self._broken += 1
                 if len(self._faults) < FAULTS_MAX:

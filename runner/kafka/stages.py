@@ -12,14 +12,16 @@ from typing import Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
 
-from alerts.desk import Desk
+from alerts.desk import Desk, Said
 from runner.core import STATE_VERSION
 from runner.kafka.records import Layout, kind_of, place_of
 from schemas.alarms import AlarmChange
+from schemas.alerting import Policy
 from schemas.city import City
 from schemas.errors import BadPayload
+from schemas.notifications import Decision
 from schemas.readings import RECORD, DeadLetter, Tick
-from schemas.topics import ALARMS, DEAD_LETTERS, INCIDENTS, NOTIFICATIONS, READINGS, Topic
+from schemas.topics import ALARMS, DEAD_LETTERS, DECISIONS, INCIDENTS, NOTIFICATIONS, READINGS, Topic
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 from streams.clock import ToldClock
@@ -145,29 +147,42 @@ class Correlate:
     source = ALARMS
 
     def __init__(
-        self, city: City, vocabulary: Vocabulary, causes: Causes, layout: Layout, partition: int
+        self,
+        city: City,
+        vocabulary: Vocabulary,
+        causes: Causes,
+        layout: Layout,
+        partition: int,
+        policy: Policy | None = None,
     ) -> None:
         self._city, self._vocabulary, self._causes = city, vocabulary, causes
-        self._layout = layout
+        self._layout, self._policy = layout, policy
         self.partitions: Collection[int] = (partition,)
 
     def part(self, partition: int) -> "CorrelatePart | None":
         """Correlation of the city on the partition of its key."""
         if partition not in self.partitions:
             return None
-        return CorrelatePart(self._city, self._vocabulary, self._causes, self._layout)
+        return CorrelatePart(self._city, self._vocabulary, self._causes, self._layout, self._policy)
 
 
 class CorrelatePart:
     """Correlation of a city, from the alarms of all its partitions of readings."""
 
-    def __init__(self, city: City, vocabulary: Vocabulary, causes: Causes, layout: Layout) -> None:
+    def __init__(
+        self,
+        city: City,
+        vocabulary: Vocabulary,
+        causes: Causes,
+        layout: Layout,
+        policy: Policy | None = None,
+    ) -> None:
         self._city = city.city
         self._merge = Merge(layout.assets)
         self._taken = dict.fromkeys(layout.assets, (-1, -1))
         """Offset and number of the newest output of each part: those up to it are repetitions."""
         self._correlation = Correlation(city, causes, vocabulary)
-        self._desk = Desk()
+        self._desk = Desk(policy, city)
 
     def step(self, record: Record) -> Iterator[Output]:
         """Revisions and notifications of the moves of stream time that are complete now."""
@@ -181,6 +196,7 @@ class CorrelatePart:
         for changes, now in self._merge.rounds():
             for change in changes:
                 self._correlation.take(change)
+                self._desk.note(change)
             for revision in self._correlation.look(now):
                 yield Output(INCIDENTS, revision.id, "incident-revision", revision.model_dump_json().encode())
                 yield from self._notify(self._desk.take(revision))
@@ -200,9 +216,13 @@ class CorrelatePart:
         self._taken[place.partition] = known
 
     @staticmethod
-    def _notify(said: list[Any]) -> Iterator[Output]:
+    def _notify(said: list[Said]) -> Iterator[Output]:
         for one in said:
-            yield Output(NOTIFICATIONS, one.incident, "notification", one.model_dump_json().encode())
+            body = one.model_dump_json().encode()
+            if isinstance(one, Decision):
+                yield Output(DECISIONS, one.incident, "decision", body)
+            else:
+                yield Output(NOTIFICATIONS, one.thread, "notification", body)
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, as JSON."""

@@ -1,6 +1,7 @@
-"""``crosscurrent check FILE...``: every fault of city models and of rules, with line and column.
+"""``crosscurrent check FILE...``: every fault of city models, of rules and of policies, with line and column.
 
-In:  the paths of city models, and of rules of cause and effect (files with ``rules:``).
+In:  the paths of city models, of rules of cause and effect (files with ``rules:``), and of policies (files
+     with ``route:``), each beside the city model that it is for.
 Out: one line for each fault, then one that counts; with ``--json`` a list.
 Exit status: 0 no faults; 1 faults; 2 a file can't be read.
 """
@@ -11,19 +12,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from schemas.city import City
 from schemas.cityfile import lint_city
 from schemas.errors import BadConfig, Fault
 from schemas.yamlfile import BYTES_MAX, read
 
-SUMMARY = "list every fault of a city model, or of rules, with line and column"
+if TYPE_CHECKING:
+    from schemas.alerting import Route
+
+SUMMARY = "list every fault of a city model, of rules or of an alerts.yaml, with line and column"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the files and the format."""
     parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help="a city model (city.yaml), or rules (causes.yaml)"
+        "files",
+        nargs="+",
+        type=Path,
+        metavar="FILE",
+        help="a city model (city.yaml), rules (causes.yaml), or who is told what (alerts.yaml)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON list, one object a file")
 
@@ -34,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     reports = []
     for path in args.files:
         try:
-            found, now = _rules(path) if _holds_rules(path) else _city(path), 0
+            found, now = _look(path), 0
         except BadConfig as error:
             found, now = _Found(error.faults), 2
         status = max(status, now, 1 if found.faults else 0)
@@ -57,6 +66,12 @@ class _Found:
     holds: Mapping[str, int | None] = field(
         default_factory=lambda: dict.fromkeys(("asset", "link", "sensor"))
     )
+
+
+def _look(path: Path) -> _Found:
+    if _holds(path, "rules"):
+        return _rules(path)
+    return _alerts(path) if _holds(path, "route") else _city(path)
 
 
 def _city(path: Path) -> _Found:
@@ -91,16 +106,32 @@ def _rules(path: Path) -> _Found:
     return _Found((), holds={"rule": len(causes.rules), "prior": len(causes.priors)})
 
 
-def _holds_rules(path: Path) -> bool:
-    """Whether a file holds rules of cause and effect; a large city is not read twice to learn that."""
+def _alerts(path: Path) -> _Found:
+    """An alerts.yaml, held against the city model beside it."""
+    from alerts.policyfile import lint_policy
+    from schemas.cityfile import load_city
+
+    policy, faults = lint_policy(path, load_city(path.with_name("city.yaml")))
+    if policy is None:
+        return _Found(faults, holds={"route": None, "receiver": None, "rota": None})
+    routes = _routes(policy.route)
+    return _Found((), holds={"route": routes, "receiver": len(policy.receivers), "rota": len(policy.rotas)})
+
+
+def _routes(route: "Route") -> int:
+    return 1 + sum(map(_routes, route.routes))
+
+
+def _holds(path: Path, field: str) -> bool:
+    """Whether a file is no city model but has this field; a large city is not read twice to learn that."""
     try:
         with path.open("rb") as file:
-            if b"rules" not in file.read(BYTES_MAX):
+            if field.encode() not in file.read(BYTES_MAX):
                 return False
     except OSError:
         return False  # told by whoever reads it next
     data = read(path).data
-    return isinstance(data, dict) and "rules" in data and "assets" not in data
+    return isinstance(data, dict) and field in data and "assets" not in data
 
 
 def _text(path: Path, found: _Found) -> str:
@@ -124,7 +155,7 @@ def _count(number: int, word: str) -> str:
 
 
 def _report(path: Path, found: _Found) -> dict[str, object]:
-    named = {} if "rule" in found.holds else {"city": found.name}
+    named = {"city": found.name} if "asset" in found.holds else {}
     return {
         "file": str(path),
         **named,

@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
+    from alerts.policyfile import load_policy
     from runner.demo import play_day
     from runner.embedded import Embedded
     from runner.interrupts import CTRL_C, interrupts
@@ -83,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
             load_vocabulary(beside=args.city),
             args.data or Path(scratch),
             mqtt_port=free_port(HOST, args.mqtt_port, "--mqtt-port"),
+            policy=load_policy(args.city, city),
             on_failure=caught.leave,
         )
         embedded.start()

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify; 0, or 1. Raises BadConfig, BadUsage, KafkaFailed, ExtraMissing or OSError."""
+    from alerts.policyfile import load_policy
     from runner.extras import needs
     from runner.kafka.settings import kafka_settings
     from runner.moments import moment
@@ -41,13 +42,15 @@ def run(args: argparse.Namespace) -> int:
     with needs("kafka"):
         from runner.kafka.ledger import Ledger, faults
 
+    city = load_city(args.city)
     ledger = Ledger(
-        load_city(args.city),
+        city,
         load_vocabulary(beside=args.city),
         load_causes(args.causes) if args.causes else load_causes(),
         kafka_settings(args.kafka, os.environ),
         moment(args.start),
         moment(args.end),
+        load_policy(args.city, city),
     )
     accounts = [*([ledger.readings(args.recording)] if args.recording else []), *ledger.conclusions()]
     found = faults(accounts)

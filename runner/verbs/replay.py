@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _from_kafka(args: argparse.Namespace) -> dict[str, Any]:
+    from alerts.policyfile import load_policy
     from runner.extras import needs
     from runner.kafka.settings import kafka_settings
     from runner.replay import put_down
@@ -67,8 +68,10 @@ def _from_kafka(args: argparse.Namespace) -> dict[str, Any]:
     settings = kafka_settings(args.recording, os.environ)
     causes = load_causes(args.causes) if args.causes else load_causes()
     start, end = moment(args.start), moment(args.end)
-    vocabulary = load_vocabulary(beside=args.city)
-    return put_down(KafkaSource(load_city(args.city), vocabulary, causes, settings, start, end), args.out)
+    city, vocabulary = load_city(args.city), load_vocabulary(beside=args.city)
+    policy = load_policy(args.city, city)
+    source = KafkaSource(city, vocabulary, causes, settings, start, end, policy=policy)
+    return put_down(source, args.out)
 
 
 class _Meter:

@@ -105,6 +105,7 @@ def _workers(
     args: argparse.Namespace, settings: "KafkaSettings", city: "City"
 ) -> "list[Worker | FaustWorker]":
     """The workers that were asked for."""
+    from alerts.policyfile import load_policy
     from runner.extras import needs
     from schemas.vocabulary import load_vocabulary
     from streams.causes import load_causes
@@ -115,7 +116,7 @@ def _workers(
         shell = _shell(args.shell)
 
     causes = load_causes(args.causes) if args.causes else load_causes()
-    plan = Plan(city, load_vocabulary(beside=args.city), causes, settings)
+    plan = Plan(city, load_vocabulary(beside=args.city), causes, settings, load_policy(args.city, city))
     names = ("detect", "correlate") if args.stage == "all" else (args.stage,)
     return [shell(settings, city.city, plan.stage(name)) for name in names]
 

@@ -70,6 +70,7 @@ def _refuse(args: argparse.Namespace, names: tuple[str, ...]) -> None:
 
 
 def _on_kafka(args: argparse.Namespace) -> int:
+    from alerts.policyfile import load_policy
     from runner.extras import needs
     from runner.interrupts import interrupts
     from runner.kafka.settings import kafka_settings
@@ -84,6 +85,7 @@ def _on_kafka(args: argparse.Namespace) -> int:
         from runner.kafka.topics import TopicTable
 
     city = load_city(args.city)  # what is wrong with it is told once, not by each service
+    load_policy(args.city, city)
     if args.causes:
         load_causes(args.causes)
     settings = kafka_settings(args.kafka, os.environ)
@@ -118,6 +120,7 @@ def _on_kafka(args: argparse.Namespace) -> int:
 
 
 def _in_one_process(args: argparse.Namespace) -> int:
+    from alerts.policyfile import load_policy
     from runner.embedded import Embedded
     from runner.interrupts import interrupts
     from runner.serving import free_port, serve
@@ -128,6 +131,7 @@ def _in_one_process(args: argparse.Namespace) -> int:
     causes = load_causes(args.causes) if args.causes else None
     city = load_city(args.city)
     host = args.host or LOOPBACK
+    policy = load_policy(args.city, city)
     with interrupts() as caught:
         embedded = Embedded(
             city,
@@ -137,6 +141,7 @@ def _in_one_process(args: argparse.Namespace) -> int:
             mqtt_host=host,
             mqtt_port=MQTT_PORT if args.mqtt_port is None else args.mqtt_port,
             causes=causes,
+            policy=policy,
             on_failure=caught.leave,
         )
         embedded.start()

@@ -2,56 +2,32 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.desk import Desk
+from alerts.desk import Desk, Said
 from schemas.alarms import Severity
-from schemas.incidents import IncidentMove, IncidentRevision, Member, Root
+from schemas.incidents import IncidentMove, IncidentRevision
 from schemas.notifications import Notification
 from schemas.times import MINUTE
+from tests.alerts.help import revision
 from tests.scenario import at, clock
-
-
-def revision(
-    id_: str = "i-1",
-    known: str = "08:00",
-    change: IncidentMove = "opened",
-    severity: Severity = Severity.WARNING,
-    root: str = "feeder-7",
-    utilities: tuple[str, ...] = ("power",),
-    closed: str | None = None,
-    replaced_by: str | None = None,
-) -> IncidentRevision:
-    """A revision with only what the desk looks at."""
-    since = at("08:00")
-    return IncidentRevision(
-        id=id_,
-        opened=since,
-        closed=at(closed) if closed else None,
-        severity=severity,
-        utilities=list(utilities),
-        root=Root(asset=root, condition="dead", since=since, probability=0.9),
-        alternatives=[],
-        members=[Member(asset=root, condition="dead", since=since)],
-        expected=[],
-        summary=f"{root} lost supply at 08:00.",
-        chain=[],
-        revision=1,
-        known_at=at(known),
-        change=change,
-        replaced_by=replaced_by,
-    )
 
 
 def told(desk: Desk, *story: IncidentRevision | str) -> list[str]:
     """What is said when these revisions are taken and these times looked at, in order."""
-    said: list[Notification] = []
+    said: list[Said] = []
     for step in story:
         said += desk.look(at(step)) if isinstance(step, str) else desk.take(step)
-    return [f"{clock(n.at)} {n.incident} {n.kind}: {n.reason}" for n in said]
+    return [f"{clock(n.at)} {n.incident} {n.kind}: {n.reason}" for n in messages(said)]
+
+
+def messages(said: Iterable[Said]) -> list[Notification]:
+    """The notifications among what a desk says."""
+    return [one for one in said if isinstance(one, Notification)]
 
 
 def test_people_hear_of_an_incident_once_after_it_has_settled() -> None:
@@ -138,12 +114,12 @@ def test_of_two_incidents_that_become_one_the_second_is_resolved_into_the_first(
 
 
 def test_the_text_fits_a_phone_and_says_what_and_why() -> None:
-    """Severity first, then the sentence, then the cause and how sure."""
+    """Severity first, then the sentence, then the cause, how sure, and since when."""
     desk = Desk()
     desk.take(revision())
-    (notification,) = desk.look(at("08:02"))
+    (notification,) = messages(desk.look(at("08:02")))
     assert notification.text == (
-        "[warning] feeder-7 lost supply at 08:00.\nProbable cause: feeder-7 dead (90%)."
+        "[warning] feeder-7 lost supply at 08:00.\nProbable cause: feeder-7 dead (90%), since Sun 08:00."
     )
 
 
@@ -165,7 +141,7 @@ def test_every_message_that_opened_a_thread_gets_exactly_one_all_clear(
     """Openings and resolutions balance; ids never repeat; restarts don't matter."""
     desk = Desk()
     now = at("08:00")
-    said: list[Notification] = []
+    said: list[Said] = []
     for id_, change, severity in story:
         now += MINUTE
         if change == "look":
@@ -183,6 +159,7 @@ def test_every_message_that_opened_a_thread_gets_exactly_one_all_clear(
             said += desk.take(revision(id_, clock(now), change, severity, closed=closed))
     for id_ in ("i-1", "i-2", "i-3"):
         said += desk.take(revision(id_, clock(now), "closed", closed=clock(now)))
-    kinds = Counter(n.kind for n in said)
+    notes = messages(said)
+    kinds = Counter(n.kind for n in notes)
     assert kinds["opened"] == kinds["resolved"]
-    assert len({n.id for n in said}) == len(said)
+    assert len({n.id for n in notes}) == len(notes)

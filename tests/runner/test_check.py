@@ -86,3 +86,21 @@ def test_numbers_for_foretelling_are_linted_too(
     )
     assert main(["check", "mine.yaml"]) == 1
     assert capsys.readouterr().out.splitlines()[0] == f"mine.yaml:{told}"
+
+
+def test_who_is_told_is_checked_against_the_city_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Riverton's own has no fault; a zone that is not there is one."""
+    riverton = ROOT / "cities" / "riverton"
+    assert main(["check", str(riverton / "alerts.yaml")]) == 0
+    assert capsys.readouterr().out.endswith("5 routes, 4 receivers, 1 rota, no faults\n")
+
+    (tmp_path / "city.yaml").write_text((riverton / "city.yaml").read_text())
+    (tmp_path / "alerts.yaml").write_text(
+        "receivers: {d: {type: console}}\nroute: {to: d, routes: [{match: {zone: nroth}}]}\n"
+    )
+    assert main(["check", str(tmp_path / "alerts.yaml")]) == 1
+    assert "2:40: the city has no zone 'nroth', so this never matches; did you mean 'north'?" in (
+        capsys.readouterr().out
+    )

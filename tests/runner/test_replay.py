@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from runner.cli import main
 from schemas.incidents import Incident
+from schemas.notifications import Notification
 
 ROOT = Path(__file__).parents[2]
 RIVERTON = ROOT / "cities" / "riverton"
@@ -173,3 +175,21 @@ def test_a_bad_city_model_starts_nothing(tmp_path: Path) -> None:
     assert "city.yaml:2:11: " in done.stderr
     assert "city.yaml:4:1: " in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_why_people_were_told_can_be_read_afterwards(storm: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``alerts explain``: by route, to whom, when, in the city's clocks; or that nothing is known."""
+    incident = Notification.model_validate_json(
+        (storm / "notifications.jsonl").read_text().splitlines()[0]
+    ).incident
+    asked = ["alerts", "explain", incident[:8], "--data", str(storm), "--city", str(RIVERTON / "city.yaml")]
+    assert main(asked) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Wed 11:18  route: told city-desk: route.4 takes utility")
+    assert lines[1] == "Wed 11:18  sent: opened to city-desk: a new incident"
+    told = {line.split(" to ")[1].split(":")[0] for line in lines if "sent: " in line}
+    assert told == {"city-desk", "ana", "power-desk", "duty-manager"}
+    assert sum("sent: resolved" in line for line in lines) == len(told)
+
+    assert main(["alerts", "explain", "nobody", "--data", str(storm)]) == 1
+    assert "nothing was decided about an incident nobody" in capsys.readouterr().out

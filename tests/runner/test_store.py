@@ -245,7 +245,7 @@ def test_data_of_another_version_is_refused_untouched(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "results.sqlite", isolation_level=None)) as file:
         file.execute("PRAGMA user_version = 99")
     with pytest.raises(
-        CannotRun, match=r"results.sqlite has data version 99, this Crosscurrent reads version 1"
+        CannotRun, match=r"results.sqlite has data version 99, this Crosscurrent reads version 2"
     ):
         Store(tmp_path)
 

@@ -280,7 +280,7 @@ FAULTY = {
     "nothing to expect": (
         f"{OUTAGE}expect:\n  - at: 08:20\n  - no_incident: true\n    incidents: [{{root: pump-1 dead}}]\n",
         [
-            "16:5: expect.0: nothing is expected here; give incidents, no_incident, alarms or notifications",
+            "16:5: expect.0: nothing is expected here; give incidents, no_incident, alarms, notifications",
             "17:5: expect.1: incidents and no_incident can't both hold; leave one out",
         ],
     ),
@@ -506,3 +506,30 @@ def test_an_example_of_the_docs_is_told_as_they_say(write: Write, capsys: pytest
     path.write_text(story.replace("root: feeder-1 dead", "root: pump-1 dead"))
     assert main(["test", str(path)]) == 1
     assert without_figures(capsys.readouterr().out) == without_figures(said[1])
+
+
+def test_pages_that_did_not_come_are_told_beside_those_that_did(write: Write) -> None:
+    """With minute, kind and whom; and an answer that nobody could give."""
+    story = write(
+        f"{OUTAGE}alerts: {{receivers: {{desk: {{type: console}}}}, route: {{to: desk}}}}\n"
+        "answers: [{at: 08:05, root: feeder-1 dead, answer: acknowledge, by: ana}]\n"
+        "expect: [{pages: [08:20 opened ana]}]\n"
+    )
+    assert failures(story) == [
+        "story.yaml:16:29: nobody can answer feeder-1 dead: no incident has that root then",
+        ("story.yaml:17:18: at the end (08:29): expected pages: 08:20 opened ana; came: 08:13 opened desk"),
+    ]
+
+
+def test_faults_of_who_is_told_are_faults_of_the_story(write: Write) -> None:
+    """At their place in the story's own file."""
+    story = write(
+        f"{OUTAGE}alerts: {{receivers: {{desk: {{type: console}}}}, route: {{to: dsk}}}}\n"
+        "expect: [{pages: []}]\n"
+    )
+    with pytest.raises(BadConfig) as caught:
+        load_story(story)
+    assert str(caught.value).splitlines() == [
+        "story.yaml:15:22: nothing uses 'desk' of receivers",
+        "story.yaml:15:58: no receiver, person or rota 'dsk'; did you mean 'desk'?",
+    ]

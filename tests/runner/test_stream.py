@@ -14,7 +14,7 @@ from runner.replay import RESULTS, replay
 from runner.store import open_scratch, standing, write_standing
 from schemas.alarms import AlarmChange
 from schemas.incidents import Incident, IncidentRevision
-from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS
+from schemas.topics import ALARMS, DECISIONS, INCIDENTS, NOTIFICATIONS
 from tests.runner.kafkahelp import OnKafka, end, publish, wait_until
 from tests.runner.storm import CITY, recorded
 from tests.runner.test_metrics import ask
@@ -60,6 +60,7 @@ def on_topics(on_kafka: OnKafka) -> Results:
         ),
         "revisions.jsonl": sorted({seen.text for seen in said}),
         "notifications.jsonl": sorted({seen.text for seen in on_kafka.records(NOTIFICATIONS)}),
+        "decisions.jsonl": sorted({seen.text for seen in on_kafka.records(DECISIONS)}),
     }
 
 
@@ -114,7 +115,7 @@ def verified(on_kafka: OnKafka, recording: Path) -> tuple[int, str]:
     with on_kafka.verb("ledger", "verify", "--recording", str(recording), wait=False) as process:
         said, _ = process.communicate(timeout=120)
     kinds = re.findall(r"^(.+): [\d,]+ due", said, re.MULTILINE)
-    assert kinds == ["readings", "alarm changes", "incident revisions", "notifications"]
+    assert kinds == ["readings", "alarm changes", "incident revisions", "notifications", "decisions"]
     return process.returncode, "".join(line for line in said.splitlines() if " due, " not in line)
 
 

@@ -59,10 +59,10 @@ def test_sites_say_together_what_the_whole_says(day: str) -> None:
     core, said = Core(CITY, VOCABULARY), []
     for record in records:
         outputs = core.step(record)
-        said += [*outputs.incidents, *outputs.notifications]
+        said += [*outputs.incidents, *outputs.notifications, *outputs.decisions]
     detectors = {name: Detector(part, VOCABULARY, clock=ToldClock(1)) for name, part in parts().items()}
     merge, sorter = Merge(range(len(detectors))), Sorter(CITY, SITE_OF)
-    correlator, desk = Correlation(CITY, load_causes(), VOCABULARY), Desk()
+    correlator, desk = Correlation(CITY, load_causes(), VOCABULARY), Desk(city=CITY)
     said_in_parts = []
     for site, sorted_record in sorter.step(records):
         for number, (name, detector) in enumerate(detectors.items()):
