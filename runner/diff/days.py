@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
+from alerts.policyfile import FILE_NAME as ALERTS
 from runner.bench.day import digest
 from runner.bench.tasks import THINKING, code_digest
 from runner.diff.changes import Changes, changes_of
@@ -163,7 +164,8 @@ def _replay_by(version: Version, code: Path, recording: Path, city: Path, out: P
 
 
 def _key(version: Version, recording: Path, city: Path) -> str:
-    files = [recording, city, city.with_name(VOCABULARY), *([version.causes] if version.causes else [])]
+    beside = (city.with_name(name) for name in (VOCABULARY, ALERTS))
+    files = [recording, city, *beside, *([version.causes] if version.causes else [])]
     code = code_digest(THINKING) if version.code is None else digest(version.code / part for part in THINKING)
     parts = [FORMAT, code, *(f"{file.name} {digest([file])}" for file in files if file.is_file())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
