@@ -46,7 +46,7 @@ servers: $(VENV)/dev.stamp ## Run the tests' mosquitto, Kafka and InfluxDB until
 
 chaos: $(VENV)/dev.stamp ## Kill every part of the system again and again (ROUNDS=10)
 	@scripts/servers.sh
-	@CROSSCURRENT_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/runner/test_kill_kafka.py tests/runner/test_sink.py $(ARGS)
+	@CROSSCURRENT_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/runner/test_kill_kafka.py tests/runner/test_sink.py tests/runner/test_feed.py $(ARGS)
 
 check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; to format: $(BIN)/ruff format ."; exit 1; }

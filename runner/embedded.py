@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from collectors.mqtt import Collector
 from collectors.settings import mqtt_settings
@@ -30,6 +30,10 @@ from schemas.alerting import Policy
 from schemas.city import City
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
+
+if TYPE_CHECKING:
+    from runner.influx.feed import Feed
+    from runner.influx.settings import InfluxSettings
 
 IDLE_SECONDS = 0.5
 GATHER_SECONDS = 0.02
@@ -79,9 +83,10 @@ class Embedded:
 
     ``broker`` is the address of another broker (``mqtt://host:port``; CROSSCURRENT_MQTT_* variables say the
     rest) in the place of the embedded one, which listens on ``mqtt_host`` and ``mqtt_port`` (0: any free
-    port). ``causes`` are rules in the place of ours; ``policy`` says who is told. ``on_failure`` is called,
-    from another thread, where it can't go on: the disk is full, say. Raises BadConfig where the address is
-    none, CannotRun where the folder is in use or unfit.
+    port). ``causes`` are rules in the place of ours; ``policy`` says who is told; ``influx`` is where all is
+    written too. ``on_failure`` is called, from another thread, where it can't go on: the disk is full, say.
+    Raises BadConfig where the address is none, CannotRun where the folder is in use or unfit, InfluxFailed
+    where InfluxDB lets us not write.
     """
 
     def __init__(
@@ -96,17 +101,21 @@ class Embedded:
         retention: Retention | None = None,
         causes: Causes | None = None,
         policy: Policy | None = None,
+        influx: "InfluxSettings | None" = None,
         on_failure: Callable[[Exception], None] | None = None,
     ) -> None:
         self.city = city
         self.store = Store(folder)
         self.retention = retention or Retention()
+        self._feed: Feed | None = None
         try:
-            self._processor = Processor(city, vocabulary, self.store, self.retention, causes, policy)
+            self._feed = self._feed_of(influx)
+            tell = self._feed.outbox.put if self._feed else None
+            self._processor = Processor(city, vocabulary, self.store, self.retention, causes, policy, tell)
             self._reception = Reception(city, self.store.log, processed=self._processor.offset)
             self._source = self._source_of(broker, mqtt_host, mqtt_port)
         except BaseException:
-            self.store.close()
+            self._close()
             raise
         self._on_failure = on_failure
         self._failure: Exception | None = None
@@ -119,9 +128,11 @@ class Embedded:
         try:
             self._source.start()
         except BaseException:
-            self.store.close()
+            self._close()
             raise
         self._thread.start()
+        if self._feed:
+            self._feed.start()
 
     def stop(self) -> None:
         """Take nothing more, acknowledge what was taken, keep the state, free the folder."""
@@ -129,12 +140,28 @@ class Embedded:
         self._stopping.set()
         self._reception.stop()
         self._thread.join()
+        if self._feed:
+            self._feed.stop()
+        self.store.close()
+
+    def _close(self) -> None:
+        """Free the folder, before anything was begun."""
+        if self._feed:
+            self._feed.close()
         self.store.close()
 
     def end_of_input(self) -> None:
         """Nothing more will come, as at the end of a recording: look at what waits for time to move."""
         if (stream_time := self.store.progress().stream_time) is not None:
             self._reception.pass_time(stream_time)
+
+    def _feed_of(self, influx: "InfluxSettings | None") -> "Feed | None":
+        """The way to an InfluxDB, whose library a plain install lacks."""
+        if influx is None:
+            return None
+        from runner.influx.feed import Feed
+
+        return Feed(self.city, self.store, influx)
 
     def _source_of(self, broker: str | None, host: str, port: int) -> EmbeddedBroker | Collector:
         """What messages come from: our own broker, or a collector of another one."""
@@ -217,6 +244,7 @@ class Embedded:
 
     def _buffers(self) -> tuple[Buffer, ...]:
         return (
+            *self._waiting(),
             Buffer("waiting for the log", self._source.waiting, self._source.bound, "senders wait"),
             Buffer("log not processed", self.lag, door.LAG_MAX, "senders wait"),
             Buffer(
@@ -225,4 +253,15 @@ class Embedded:
                 self.retention.log_records,
                 "the oldest processed records go",
             ),
+        )
+
+    def _waiting(self) -> tuple[Buffer, ...]:
+        """What waits for InfluxDB; its readings lie in the log, which keeps so many all the same."""
+        if self._feed is None:
+            return ()
+        from runner.influx.outbox import FACTS_MAX
+
+        return (
+            Buffer("facts not in InfluxDB", self._feed.facts, FACTS_MAX, "the oldest go"),
+            Buffer("log not in InfluxDB", self._feed.lag, self.retention.log_records, "the oldest go"),
         )

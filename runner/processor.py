@@ -9,6 +9,7 @@ not written, because it is there.
 """
 
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,7 @@ from streams.causes import Causes
 BATCH_RECORDS = 200
 """Records a transaction: a fraction of a second of work, so that a stop is quick."""
 SNAPSHOT_SECONDS = 5.0
+Tell = Callable[[Iterable[AlarmChange | IncidentRevision | Notification]], None]
 TRIM_SECONDS = 60.0
 
 
@@ -56,7 +58,10 @@ class Processor:
         retention: Retention,
         causes: Causes | None = None,
         policy: Policy | None = None,
+        tell: Tell | None = None,
     ) -> None:
+        """``tell`` is told of all that is to be written, before it is."""
+        self._tell = tell
         self._core = Core(city, vocabulary, causes, policy)
         self._sensors = list(city.sensor_by_id)
         self._store = store
@@ -119,6 +124,8 @@ class Processor:
             ) from error
 
     def _write(self, results: _Results) -> None:
+        if self._tell:
+            self._tell([*results.alarms, *results.incidents, *results.notifications])
         progress = Progress(self.offset, self._core.stream_time, dict(self._core.counts))
         self._store.write(
             progress,

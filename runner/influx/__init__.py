@@ -4,8 +4,12 @@
     settings    which InfluxDB, and how to reach it
     writer      points confirmed, or refused one by one with the reason
     setup       buckets, downsampling, tokens
+    pause       how long to wait while it is away
+    letters     dead letters of refused points
+    taking      Kafka's records to lines (pure)
     sink        from Kafka's topics
-    outbox      from the embedded runner
+    outbox      what the embedded runner said and InfluxDB has not confirmed
+    feed        from the embedded runner
     figures     our own figures, from the pages of all parts
 
 docs/influx.md tells how it is run, docs/decisions/ how points never collide.

@@ -65,9 +65,9 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look once more, and end."""
+        """Look once more, and end; nobody waits long for an InfluxDB that does not answer."""
         self._over.set()
-        self._thread.join()
+        self._thread.join(ANSWER_SECONDS)
 
     def _watch(self) -> None:
         while not self._over.wait(EVERY_SECONDS):

@@ -126,7 +126,12 @@ class Lines:
         """What people were told."""
         digest = int.from_bytes(blake2b(note.id.encode(), digest_size=8).digest())
         at = note.at * MILLISECOND_NS + digest % (SECOND * MILLISECOND_NS)
-        values = {name: getattr(note, name) for name in ("id", "incident", "at", "reason", "text")}
+        said = ("id", "incident", "at", "reason", "title", "text", "asset", "condition")
+        values = {
+            **{name: getattr(note, name) for name in said},
+            **_severity(note.severity),
+            "utilities": ",".join(note.utilities),
+        }
         return line(NOTIFICATION, self._run | {"kind": note.kind, "to": note.to}, values, at)
 
     def _incident(self, revision: IncidentRevision) -> dict[str, object]:

@@ -13,33 +13,25 @@ from collections.abc import Callable, Iterator
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from runner.influx.letters import letter_of
 from runner.influx.lines import Lines
+from runner.influx.pause import Pause
 from runner.influx.taking import SOURCES, At, Batch, Taking
-from runner.influx.writer import Away, Refused, Writer
+from runner.influx.writer import Away, Writer
 from runner.kafka.membership import forget
 from runner.kafka.reading import record_of
 from runner.kafka.records import failed, headers, partitions
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.metrics import Figure
 from schemas.city import City
-from schemas.points import ALARM, INCIDENT, NOTIFICATION, PARTS, READING
 from schemas.readings import DeadLetter
-from schemas.topics import ALARMS, DEAD_LETTERS, INCIDENTS, NOTIFICATIONS, READINGS
+from schemas.topics import ALARMS, DEAD_LETTERS
 
 RECORDS = 50
 """Records read before it is looked whether a batch is full."""
 LOOK_SECONDS = 0.1
 LOOK_AGAIN_SECONDS = 1.0
 LINGER_SECONDS = 0.5
-PAUSE_SECONDS = 0.5
-PAUSE_SECONDS_MAX = 30.0
-SOURCE_OF = {
-    READING.name: READINGS,
-    ALARM.name: ALARMS,
-    NOTIFICATION.name: NOTIFICATIONS,
-    **{measurement.name: INCIDENTS for measurement in (INCIDENT, *PARTS)},
-}
-"""Where the facts of a measurement come from."""
 
 
 class Sink:
@@ -74,10 +66,8 @@ class Sink:
         self._consumer = Consumer(kafka.librdkafka(more))
         self._began = time.monotonic()
         """When the oldest of the batch came."""
-        self._pause = 0.0
+        self._pause = Pause()
         self._again = 0.0
-        self._away_since: float | None = None
-        self._away = 0
         self._write_seconds = 0.0
         self._lag = 0
         self._looked = 0.0
@@ -108,14 +98,14 @@ class Sink:
             self._consumer.close()
 
     def _step(self) -> None:
-        if self._away_since is not None:
+        if self._pause.on:
             self._consumer.pause(self._consumer.assignment())
         for message in self._consumer.consume(RECORDS, LOOK_SECONDS):
             self._take(message)
         if time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
             self._look()
         batch = self._taking.batch
-        if self._away_since is not None:
+        if self._pause.on:
             due = time.monotonic() >= self._again
         else:
             due = batch.size >= self._full or time.monotonic() - self._began >= LINGER_SECONDS
@@ -142,7 +132,7 @@ class Sink:
         began = time.monotonic()
         try:
             for bucket, lines in batch.lines.items():
-                batch.letters += map(_letter, self._writer.write(bucket, lines))
+                batch.letters += map(letter_of, self._writer.write(bucket, lines))
         except Away as away:
             self._wait_for(away)
             return
@@ -151,19 +141,15 @@ class Sink:
         self._taking.batch = Batch()
         self.last_taken = time.monotonic()
         self._write_seconds = self.last_taken - began
-        if self._away_since is not None:
-            self._say(f"InfluxDB takes points again, after {self.last_taken - self._away_since:.0f} s")
-            self._away_since, self._pause = None, 0.0
+        if self._pause.on:
+            self._say(f"InfluxDB takes points again, after {self._pause.seconds:.0f} s")
+            self._pause.over()
             self._consumer.resume(self._consumer.assignment())
 
     def _wait_for(self, away: Away) -> None:
-        now = time.monotonic()
-        self._away += 1
-        if self._away_since is None:
-            self._away_since = now
+        if not self._pause.on:
             self._say(f"{away}; nothing is read until it answers")
-        self._pause = min(PAUSE_SECONDS_MAX, 2 * self._pause or PAUSE_SECONDS)
-        self._again = now + max(self._pause, away.seconds)
+        self._again = time.monotonic() + self._pause.next(away)
 
     def _send(self, letters: list[DeadLetter]) -> None:
         for letter in letters:
@@ -192,7 +178,7 @@ class Sink:
 
     def _taken(self, _consumer: Consumer, _taken: list[TopicPartition]) -> None:
         """Somebody else may have them next: write what was read, or forget it."""
-        if self._away_since is None:
+        if not self._pause.on:
             self._write(wait=True)
         self._forget()
 
@@ -202,7 +188,7 @@ class Sink:
     def _forget(self) -> None:
         """What is not written will be read again, by whoever has it then."""
         self._taking.batch = Batch()
-        self._away_since, self._pause = None, 0.0
+        self._pause.over()
 
     def figures(self) -> Iterator[Figure]:
         """How it goes."""
@@ -212,15 +198,14 @@ class Sink:
             yield Figure("crosscurrent_points_total", "counter", says, count, {"result": result})
         says = "Records taken from Kafka."
         yield Figure("crosscurrent_records_total", "counter", says, self._taking.counts["taken"])
-        for result, count in (("confirmed", self._writer.counts["writes"]), ("failed", self._away)):
+        for result, count in (("confirmed", self._writer.counts["writes"]), ("failed", self._pause.count)):
             says = "Writes to InfluxDB."
             yield Figure("crosscurrent_writes_total", "counter", says, count, {"result": result})
         yield Figure("crosscurrent_write_seconds", "gauge", "Of the newest batch.", self._write_seconds)
         says = "Offsets not read yet (ends of transactions among them)."
         yield Figure("crosscurrent_sink_lag_records", "gauge", says, self._lag)
-        since = self._away_since
-        away = 0.0 if since is None else time.monotonic() - since
-        yield Figure("crosscurrent_sink_away_seconds", "gauge", "How long InfluxDB is away.", away)
+        says = "How long InfluxDB is away."
+        yield Figure("crosscurrent_sink_away_seconds", "gauge", says, self._pause.seconds)
 
     def _look(self) -> None:
         """See how much there is to read."""
@@ -228,16 +213,3 @@ class Sink:
         positions = self._consumer.position(self._consumer.assignment())
         ends = [self._consumer.get_watermark_offsets(one, cached=True)[1] for one in positions]
         self._lag = sum(max(0, end - max(0, one.offset)) for one, end in zip(positions, ends, strict=True))
-
-
-def _letter(refused: Refused) -> DeadLetter:
-    """A point that InfluxDB will never take."""
-    payload = refused.line.encode()
-    measurement = refused.line.partition(",")[0]
-    return DeadLetter(
-        received=time.time_ns() // 1_000_000,
-        topic=SOURCE_OF[measurement].name,
-        payload=payload[: 64 * 1024],
-        size=len(payload),
-        reason=f"InfluxDB refused the point: {refused.reason}",
-    )

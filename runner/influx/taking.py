@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from runner.influx.letters import KEPT_BYTES
 from runner.influx.lines import Lines
 from runner.kafka.records import kind_of, place_of
 from runner.kafka.stages import Record
@@ -24,7 +25,6 @@ from schemas.points import FACTS, RAW
 from schemas.readings import DeadLetter, Frame
 from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS, READINGS, Topic
 
-KEPT_BYTES = 64 * 1024
 SOURCES = (READINGS, ALARMS, INCIDENTS, NOTIFICATIONS)
 
 

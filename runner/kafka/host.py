@@ -22,15 +22,17 @@ def services(
     causes: Path | None,
     detectors: int,
     shell: str,
+    influx: str | None,
+    token_file: Path | None,
 ) -> list[list[Service]]:
-    """A collector, so many detecting workers, and one that correlates, each with a name of its own in its
-    group, so that it gets its partitions back at once after a restart.
+    """A collector, so many detecting workers, one that correlates, and if wanted a sink, each with a name of
+    its own in its group, so that it gets its partitions back at once after a restart.
     """
     here = settings.member or platform.node()
     of_city = ("--city", str(city), "--kafka", kafka)
     thinking = (*of_city, "--shell", shell, *(("--causes", str(causes)) if causes else ()))
     listening = (*of_city, *(("--broker", broker) if broker else ()))
-    return [
+    stages = [
         [Service("collect", ("collect", *listening))],
         [
             Service(f"detect-{number}", ("stream", "detect", *thinking), {MEMBER: f"{here}-{number}"})
@@ -38,3 +40,7 @@ def services(
         ],
         [Service("correlate", ("stream", "correlate", *thinking), {MEMBER: here})],
     ]
+    if influx is not None:
+        writing = ("--influx", influx, *(("--token-file", str(token_file)) if token_file else ()))
+        stages.append([Service("sink", ("sink", "influx", *of_city, *writing), {MEMBER: here})])
+    return stages

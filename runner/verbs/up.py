@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.embedded import Embedded
+    from runner.influx.settings import InfluxSettings
 
 SUMMARY = "Watch a city: in one process, with a web page; or all that one host needs on Kafka."
 ONE_PROCESS = ("data", "host", "mqtt_port", "console_port", "no_console")
@@ -28,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--broker", metavar="mqtt://HOST:PORT", help="listen at this broker, in the place of an own one"
     )
     source.add_argument("--mqtt-port", type=int, help=f"port of the own broker (default {MQTT_PORT})")
+    parser.add_argument(
+        "--influx", metavar="URL", help="write all to this InfluxDB too: http://HOST[:PORT] or https://..."
+    )
+    parser.add_argument("--token-file", metavar="FILE", type=Path, help="InfluxDB: a token that may write")
     one = parser.add_argument_group("in one process")
     one.add_argument(
         "--data",
@@ -103,6 +108,8 @@ def _on_kafka(args: argparse.Namespace) -> int:
                 causes=args.causes,
                 detectors=args.detectors or 1,
                 shell=args.shell or "faust",
+                influx=args.influx,
+                token_file=args.token_file,
             )
         )
         metrics = args.metrics and Metrics(args.metrics, supervisor.figures, supervisor.ready)
@@ -142,6 +149,7 @@ def _in_one_process(args: argparse.Namespace) -> int:
             mqtt_port=MQTT_PORT if args.mqtt_port is None else args.mqtt_port,
             causes=causes,
             policy=policy,
+            influx=_influx(args),
             on_failure=caught.leave,
         )
         embedded.start()
@@ -158,6 +166,17 @@ def _in_one_process(args: argparse.Namespace) -> int:
     if embedded.failure is not None:
         raise embedded.failure
     return caught.status
+
+
+def _influx(args: argparse.Namespace) -> "InfluxSettings | None":
+    """Which InfluxDB, if any."""
+    if args.influx is None:
+        return None
+    from runner.extras import needs
+
+    with needs("influx"):
+        from runner.influx.settings import influx_settings
+    return influx_settings(args.influx, args.token_file, os.environ)
 
 
 def default_folder(city: str) -> Path:
