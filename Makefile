@@ -7,7 +7,8 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/crosscurrent
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.lock
+# grafana-client brings urllib3-future, whose wheel puts itself in the place of urllib3 for everybody: its source does not.
+PIP := URLLIB3_NO_OVERRIDE=1 $(BIN)/pip install --no-binary urllib3-future --quiet --disable-pip-version-check --constraint requirements.lock
 ARGS ?=
 ROUNDS ?= 10
 CITY ?= cities/riverton/city.yaml

@@ -42,6 +42,7 @@ VERBS = (
     "sink",
     "dlq",
     "ledger",
+    "grafana",
 )
 """Every verb, in the order in which help shows them; each is the file ``runner/verbs/NAME.py``."""
 
@@ -50,10 +51,10 @@ STATUSES = {
     1: "ran, and the answer is no: check found faults, a story does not hold, "
     "the demo did not truly run, a day of a benchmark gave no result, topics differ from the table, "
     "the ledger has gaps, two versions differ, a letter can't be sent again, "
-    "nothing is known of the incident",
+    "nothing is known of the incident, Grafana or its files differ",
     2: "wrong usage, or a configuration or input that can't be used",
-    3: "the machine is in the way: port taken, disk full, data folder in use, broker, Kafka or InfluxDB out "
-    "of reach",
+    3: "the machine is in the way: port taken, disk full, data folder in use, broker, Kafka, InfluxDB "
+    "or Grafana out of reach",
     130: "stopped by Ctrl-C",
     141: "whoever read the output closed it early",
 }

@@ -7,7 +7,7 @@ python=$(PYTHON="${PYTHON:-python3.11}" scripts/python.sh)
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 "$python" -m venv "$room/venv"
-"$room/venv/bin/pip" install --quiet ".[dev]"
+URLLIB3_NO_OVERRIDE=1 "$room/venv/bin/pip" install --quiet --no-binary urllib3-future ".[dev]" # as the Makefile
 {
     echo "# The tested set: make installs with it as constraints. 'make lock' writes it anew."
     "$room/venv/bin/pip" freeze --exclude crosscurrent

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Provide what the tests need and pip can't bring: mosquitto (a broker that is not ours), Chromium (which reads
 # the console's pages), Kafka and InfluxDB. Kafka's jars come from Maven Central into the cache folder, InfluxDB
-# is built there (scripts/influxd.sh); Java, Maven, Go and the rest are Debian packages. What is there already
-# stays untouched.
+# is built there (scripts/influxd.sh), as is a reader of Grafana's files (scripts/strict.sh); Java, Maven, Go and
+# the rest are Debian packages. What is there already stays untouched.
 set -eu
 
 pom=$(dirname "$0")/kafka/pom.xml
@@ -14,9 +14,11 @@ command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missi
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v java >/dev/null || missing="$missing default-jre-headless"
 [ -d "$jars" ] || command -v mvn >/dev/null || missing="$missing maven"
+strict=$(dirname "$0")/strict.sh
+"$strict" --built || command -v go >/dev/null || missing="$missing golang-go"
 influxd=$(dirname "$0")/influxd.sh
 if ! "$influxd" --built; then
-    command -v go >/dev/null || missing="$missing golang-go"
+    command -v go >/dev/null || missing="$missing golang-go" # apt-get takes a name twice
     command -v cargo >/dev/null || missing="$missing cargo"
     command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
     command -v pkg-config >/dev/null || missing="$missing pkg-config"
@@ -37,6 +39,7 @@ fetch_kafka() {
 
 if [ -z "$missing" ]; then
     fetch_kafka
+    "$strict"
     exec "$influxd"
 fi
 
@@ -72,4 +75,5 @@ case "$missing" in
     ;;
 esac
 fetch_kafka
+"$strict"
 "$influxd"

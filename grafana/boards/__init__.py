@@ -1,0 +1,1 @@
+"""The boards, one file each; ``build(city)`` of each gives the JSON."""

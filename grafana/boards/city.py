@@ -1,0 +1,98 @@
+"""The city at a glance: where the trouble is, which incidents are open, what comes next."""
+
+from statistics import fmean
+from typing import Any
+
+from grafana import flux, look, panels, shared
+from grafana.frame import board
+from schemas.city import City
+
+PLACES_MAX = 1_000
+"""Most assets that are drawn while nothing is wrong with them; a larger city shows those in trouble."""
+
+
+def build(city: City) -> dict[str, Any]:
+    """The board."""
+    name = city.city
+    return board(
+        city,
+        "city",
+        "City",
+        "The city at a glance: where the trouble is, which incidents are open, what comes next.",
+        {
+            "": [
+                shared.open_incidents(name, width=5),
+                shared.standing_alarms(name, width=5),
+                shared.alarms_now(name, width=5),
+                panels.figure(
+                    "Expected within two hours",
+                    "Consequences that open incidents foretell and that have not shown yet.",
+                    flux.counted(shared.soon(name)),
+                    steps=[(None, look.CALM), (1, look.STATES["warning"])],
+                    width=5,
+                    height=4,
+                ),
+                shared.newest(name, width=4),
+            ],
+            "Where": [*_map(city), shared.incidents(name, width=12, height=14)],
+            "What comes next": [
+                panels.rows(
+                    "Expected next",
+                    "What open incidents foretell, the soonest first. Nothing here: nothing is foretold.",
+                    flux.flow(shared.soon(name), 'sort(columns: ["start"])'),
+                    {
+                        "asset": "Asset",
+                        "utility": "Utility",
+                        "condition": "Condition",
+                        "start": "From",
+                        "end": "To",
+                        "probability": "Probability",
+                    },
+                    {"Asset": {"links": shared.to_asset(name, "${__data.fields.Asset}")}},
+                    empty="nothing is foretold",
+                ),
+                shared.load(name, width=12),
+            ],
+            "Alarms": [
+                panels.states(
+                    "Utilities",
+                    "The alarms of each utility over time.",
+                    flux.timeline(flux.alarms(name), 'r.utility + " · " + r.asset + " " + r.condition'),
+                    width=24,
+                    height=12,
+                )
+            ],
+        },
+    )
+
+
+def _map(city: City) -> list[panels.Panel]:
+    """The map; none where the city model says of nothing where it lies."""
+    placed = {asset.id: asset.position for asset in city.assets if asset.position}
+    if not placed:
+        return []
+    sensed = {name: place for name, place in placed.items() if name in city.sensors_of}
+    zones: dict[str, list[tuple[float, float]]] = {}
+    for name, place in placed.items():
+        zones.setdefault(city.asset_by_id[name].zone, []).append(place)
+    return [
+        panels.citymap(
+            "Map",
+            "Zones (large) and assets with sensors (small), by the worst alarm that stands there.",
+            {
+                "Zones": (
+                    flux.places(city.city, "zone", {z: _centre(all_) for z, all_ in zones.items()}),
+                    26,
+                ),
+                "Assets": (flux.places(city.city, "asset", sensed if len(sensed) <= PLACES_MAX else {}), 7),
+            },
+            _centre(list(placed.values())),
+            {"Assets": shared.to_asset(city.city, "${__data.fields.place}")},
+            width=12,
+            height=14,
+        )
+    ]
+
+
+def _centre(places: list[tuple[float, float]]) -> tuple[float, float]:
+    return fmean(place[0] for place in places), fmean(place[1] for place in places)

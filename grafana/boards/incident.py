@@ -1,0 +1,245 @@
+"""One incident: what happened, why that is thought, what was foretold and what came."""
+
+from typing import Any
+
+from grafana import flux, panels, shared
+from grafana.frame import board, lookup
+from schemas.city import City
+from schemas.points import ALTERNATIVE, EXPECTED, FORETOLD, INCIDENT, MEMBER, NOTIFICATION, STEP
+
+THIS = "${incident}"
+_ONLY = f'filter(fn: (r) => r.incident == "{THIS}")'
+
+
+def build(city: City) -> dict[str, Any]:
+    """The board."""
+    name = city.city
+    return board(
+        city,
+        "incident",
+        "Incident",
+        "One incident: what happened, why that is thought, what was foretold and what came.",
+        {
+            "": [
+                panels.rows(
+                    "What happened",
+                    "The incident as it stood at the end of the time range.",
+                    flux.flow(
+                        flux.incidents(
+                            name, "severity", "opened", "closed", "summary", "root_asset", "root_condition",
+                            "probability", "members", "standing",
+                        ),
+                        _ONLY,
+                    ),
+                    {
+                        "severity": "Severity", "opened": "Since", "closed": "Until", "summary": "What",
+                        "root_asset": "Root", "root_condition": "Its condition", "probability": "Probability",
+                        "members": "Alarms", "standing": "Standing",
+                    },
+                    {"Root": {"links": shared.to_asset(name, "${__data.fields.Root}")}},
+                    width=24,
+                    height=4,
+                    empty="choose an incident, or widen the time range",
+                )
+            ],
+            "Why": [_graph(name), _steps(name), _explanation(name), _alternatives(name)],
+            "What": [
+                panels.states(
+                    "Alarms of all utilities",
+                    "Every alarm that this incident explains, by utility, on one time axis.",
+                    _members(name),
+                    width=24,
+                    height=12,
+                    empty="this incident holds no alarm in this time range",
+                )
+            ],
+            "What comes of it": [_expected(name), _foretold(name)],
+            "How it was told": [_revisions(name), _notifications(name)],
+        },
+        [lookup("incident", "Incident", _choices(name))],
+    )  # fmt: skip
+
+
+def _choices(city: str) -> str:
+    """Ids of the incidents that the time range shows, the newest first."""
+    return flux.flow(
+        flux.incidents(city, "opened"),
+        'sort(columns: ["opened"], desc: true)',
+        'keep(columns: ["incident"])',
+        'rename(columns: {incident: "_value"})',
+    )
+
+
+def _graph(city: str) -> panels.Panel:
+    steps = flux.parts(
+        STEP, city, "cause", "cause_condition", "effect", "effect_condition", "rule", "lag_seconds",
+        incident=THIS,
+    )  # fmt: skip
+    cause, effect = 'r.cause + " " + r.cause_condition', 'r.effect + " " + r.effect_condition'
+    nodes = flux.script(
+        f"steps = {steps}",
+        f"causes = steps |> map(fn: (r) => ({{id: {cause}, title: r.cause, subtitle: r.cause_condition}}))",
+        "effects = steps |> map(fn: (r) => "
+        f"({{id: {effect}, title: r.effect, subtitle: r.effect_condition}}))",
+        'union(tables: [causes, effects]) |> group(columns: ["id"]) |> first(column: "title") |> group()',
+    )
+    edges = flux.flow(
+        steps,
+        f'map(fn: (r) => ({{id: {cause} + " to " + {effect}, source: {cause}, target: {effect}, '
+        'mainstat: string(v: int(v: r.lag_seconds / 60.0)) + " min", secondarystat: r.rule}))',
+    )
+    return panels.graph(
+        "Causal chain",
+        "What brought what, from the probable root, with the minutes between the onsets.",
+        nodes,
+        edges,
+        width=12,
+        height=12,
+        empty="one alarm alone, or nothing known of what brought it",
+    )
+
+
+def _steps(city: str) -> panels.Panel:
+    return panels.rows(
+        "Steps",
+        "Each link of the chain: what was seen between the onsets, and what the rule expects.",
+        flux.flow(
+            flux.parts(
+                STEP, city, "cause", "cause_condition", "effect", "effect_condition", "through", "rule",
+                "strength", "lag_seconds", "lag_seconds_min", "lag_seconds_max", incident=THIS,
+            ),
+            'map(fn: (r) => ({r with cause: r.cause + " " + r.cause_condition, '
+            'effect: r.effect + " " + r.effect_condition}))',
+        ),
+        {
+            "cause": "Cause", "effect": "Effect", "through": "Through", "rule": "Rule",
+            "strength": "Strength", "lag_seconds": "Lag", "lag_seconds_min": "At least",
+            "lag_seconds_max": "At most",
+        },
+        {
+            **{heading: {"unit": "s", "custom.width": 85} for heading in ("Lag", "At least", "At most")},
+            "Strength": {"unit": "percentunit", "custom.width": 85},
+        },
+        width=12,
+        height=12,
+        empty="one alarm alone, or nothing known of what brought it",
+    )  # fmt: skip
+
+
+def _explanation(city: str) -> panels.Panel:
+    return panels.rows(
+        "In words",
+        "What brought what and how that is known, who stayed quiet, what would not be without the root.",
+        flux.flow(flux.incidents(city, "explanation"), _ONLY),
+        {"explanation": "Explanation"},
+        {"Explanation": {"custom.inspect": True, "custom.cellOptions": {"type": "auto", "wrapText": True}}},
+        width=16,
+        height=8,
+    )
+
+
+def _alternatives(city: str) -> panels.Panel:
+    return panels.rows(
+        "Alternatives",
+        "Other causes that would explain the same alarms, the likeliest first.",
+        flux.flow(
+            flux.parts(ALTERNATIVE, city, "asset", "condition", "probability", incident=THIS),
+            'sort(columns: ["probability"], desc: true)',
+        ),
+        {"asset": "Asset", "condition": "Condition", "probability": "Probability"},
+        {"Asset": {"links": shared.to_asset(city, "${__data.fields.Asset}")}},
+        width=8,
+        height=8,
+        empty="no other cause explains this",
+    )
+
+
+def _members(city: str) -> str:
+    members = flux.parts(MEMBER, city, "asset", "condition", "since", "until", incident=THIS)
+    severities = flux.alarms(city, None, days=flux.INCIDENTS_BACK)
+    key = 'r.asset + " " + r.condition + " " + string(v: {at})'
+    mine = flux.flow(
+        members, f"map(fn: (r) => ({{key: {key.format(at='r.since')}}}))", 'group(columns: ["key"])'
+    )
+    theirs = flux.flow(
+        severities,
+        f"map(fn: (r) => ({{r with key: {key.format(at='int(v: r._time) / 1000000')}}}))",
+        'group(columns: ["key"])',
+    )
+    held = flux.script(
+        f"join.inner(left: {theirs},\nright: {mine},\n"
+        "on: (l, r) => l.key == r.key, as: (l, r) => l)\n  |> group()",
+        imports=["join"],
+    )
+    return flux.timeline(held, f'r.utility + " · " + {flux.WHAT}')
+
+
+def _expected(city: str) -> panels.Panel:
+    return panels.rows(
+        "Expected next",
+        "Consequences that have not shown yet.",
+        flux.flow(
+            flux.parts(
+                EXPECTED, city, "asset", "utility", "condition", "start", "end", "probability", incident=THIS
+            ),
+            'sort(columns: ["start"])',
+        ),
+        {
+            "asset": "Asset", "utility": "Utility", "condition": "Condition", "start": "From", "end": "To",
+            "probability": "Probability",
+        },
+        {"Asset": {"links": shared.to_asset(city, "${__data.fields.Asset}")}},
+        empty="nothing more is expected",
+    )  # fmt: skip
+
+
+def _foretold(city: str) -> panels.Panel:
+    return panels.rows(
+        "Foretold, and what came",
+        "Each prediction as it was first told. Unknown: no healthy sensor could tell.",
+        flux.flow(
+            flux.parts(
+                FORETOLD, city, "asset", "condition", "told", "start", "end", "probability", "outcome",
+                "came", incident=THIS,
+            ),
+            'sort(columns: ["told"])',
+        ),
+        {
+            "asset": "Asset", "condition": "Condition", "told": "Told", "start": "From", "end": "To",
+            "probability": "Probability", "outcome": "Outcome", "came": "Came",
+        },
+        {"Asset": {"links": shared.to_asset(city, "${__data.fields.Asset}")}},
+        empty="nothing was foretold",
+    )  # fmt: skip
+
+
+def _revisions(city: str) -> panels.Panel:
+    return panels.rows(
+        "Revisions",
+        "How the incident grew and changed, and when that was known.",
+        flux.flow(
+            flux.rows(
+                INCIDENT, "incident", "revision", "known_at", "change", "root_asset", "root_condition",
+                "probability", "members", city=city, days_back=flux.INCIDENTS_BACK,
+            ),
+            _ONLY,
+            'sort(columns: ["revision"])',
+        ),
+        {
+            "revision": "Revision", "known_at": "Known", "change": "Change", "root_asset": "Root",
+            "root_condition": "Its condition", "probability": "Probability", "members": "Alarms",
+        },
+    )  # fmt: skip
+
+
+def _notifications(city: str) -> panels.Panel:
+    return panels.rows(
+        "Notifications",
+        "What people were told of it, and why.",
+        flux.flow(
+            flux.rows(NOTIFICATION, "incident", "at", "reason", "text", city=city), _ONLY,
+            'sort(columns: ["_time"])',
+        ),
+        {"_time": "At", "kind": "Kind", "to": "To whom", "reason": "Reason", "text": "Text"},
+        empty="nobody was told in this time range",
+    )  # fmt: skip

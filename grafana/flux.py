@@ -1,0 +1,279 @@
+"""The questions that boards and rules ask of InfluxDB, in Flux.
+
+In:  the table of measurements, and names of its tags and fields.
+Out: Flux text, with Grafana's variables in it.
+Promises: a tag or field that the table has no more can't be asked for: building fails. ``now`` is the end of
+the time range on the picture, so that yesterday's storm is told as it stood then.
+
+What Grafana makes of an answer: columns of the group key become labels of a line; without a group key every
+column is a column of a table.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from schemas import points as table
+from schemas.points import ALARM, FACTS, INCIDENT, RAW, READING, READING_5M, Bucket, Measurement
+
+LIVE = table.LIVE
+RUN = "${run}"
+"""The run that the reader chose on the board."""
+NOW = "int(v: v.timeRangeStop) / 1000000"
+"""The end of the picture, ms since the epoch, as times in fields are."""
+DAY_NS = 86_400_000_000_000
+RAW_SPAN = 2 * DAY_NS
+"""Longer pictures are drawn from means of five minutes: as many points as a screen has columns, and cheap."""
+ALARMS_BACK = 7
+INCIDENTS_BACK = 30
+"""Days before the picture in which what still stands on it may have begun."""
+ALARM_ROW = ("id", "state", "severity", "priority", "announced", "cleared")
+"""Fields that every question about alarms wants."""
+STATE = (
+    'if r.priority == 3 then "critical" else if r.priority == 2 then "warning" '
+    'else if r.priority == 1 then "info" else "normal"'
+)
+"""The word for a priority."""
+WHAT = 'r.asset + " " + r.condition'
+"""The name of an alarm's line."""
+IMPORT = re.compile(r'import "[a-z/]+"\n')
+ANNOTATION = ("time", "timeEnd", "title", "text", "tags")
+"""The columns of an annotation, as Grafana calls them."""
+
+
+def flow(*stages: str) -> str:
+    """Stages of one query, each forwarded to the next."""
+    return "\n  |> ".join(stages)
+
+
+def script(*statements: str, imports: Sequence[str] = ()) -> str:
+    """Statements below each other; the last one answers. Imports go to the top, whoever asked for them."""
+    text = "\n".join([*(f'import "{name}"' for name in imports), *statements])
+    found = dict.fromkeys(IMPORT.findall(text))
+    return "".join(found) + IMPORT.sub("", text)
+
+
+def points(
+    measurement: Measurement,
+    *fields: str,
+    city: str,
+    days_back: int = 0,
+    run: str = RUN,
+    where: Mapping[str, str] | None = None,
+) -> str:
+    """Points of one measurement in the time range, or from some days before it.
+
+    ``where``: by tag, its value, or a regular expression between slashes. Raises KeyError where the table has
+    no such tag or field.
+    """
+    return flow(
+        f'from(bucket: "{measurement.bucket.name}")', *_cut(measurement, fields, city, days_back, run, where)
+    )
+
+
+def rows(
+    measurement: Measurement,
+    *fields: str,
+    city: str,
+    days_back: int = 0,
+    run: str = RUN,
+    where: Mapping[str, str] | None = None,
+) -> str:
+    """The same, a row a point with a column a field, in one table."""
+    return flow(
+        points(measurement, *fields, city=city, days_back=days_back, run=run, where=where),
+        'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")',
+        "group()",
+    )
+
+
+def readings(city: str, where: Mapping[str, str], by: str) -> str:
+    """A line for each value of the tag ``by``; long pictures come from the means of five minutes."""
+    READING_5M.field("value")
+    chosen = (
+        f"if int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > {RAW_SPAN} "
+        f"or int(v: v.timeRangeStart) < int(v: now()) - {(RAW.days - 1) * DAY_NS} "
+        f'then "{READING_5M.bucket.name}" else "{RAW.name}"'
+    )
+    return flow(
+        f"from(bucket: {chosen})",
+        *_cut(READING, ("value",), city, 0, RUN, where),
+        f'group(columns: ["{by}"])',
+        "aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false)",
+        f'keep(columns: ["_time", "_value", "{by}"])',
+    )
+
+
+def alarms(city: str, where: Mapping[str, str] | None = None, *more: str, days: int = ALARMS_BACK) -> str:
+    """Alarms raised in the picture or in the days before it and told by its end; not those taken back."""
+    return flow(
+        rows(ALARM, *ALARM_ROW, *more, city=city, days_back=days, where=where),
+        f'filter(fn: (r) => r.state != "retracted" and (not exists r.announced or r.announced <= {NOW}))',
+    )
+
+
+def standing(city: str, where: Mapping[str, str] | None = None, *more: str) -> str:
+    """Alarms that stood at the end of the picture, a row each, the newest first."""
+    return flow(
+        alarms(city, where, *more),
+        f"filter(fn: (r) => r.cleared == 0 or r.cleared > {NOW})",
+        'sort(columns: ["_time"], desc: true)',
+    )
+
+
+def raised(city: str) -> str:
+    """Alarms by when they were first told to people, which is what an operator's load is counted by."""
+    return flow(
+        alarms(city, days=1),
+        "map(fn: (r) => ({r with _time: time(v: r.announced * 1000000)}))",
+        "range(start: v.timeRangeStart, stop: v.timeRangeStop)",
+    )
+
+
+def incidents(city: str, *fields: str, run: str = RUN) -> str:
+    """Incidents as they stood at the end of the picture: of each the newest revision known by then."""
+    asked = dict.fromkeys(("incident", "revision", "known_at", "stands", "open", *fields))
+    return flow(
+        rows(INCIDENT, *asked, city=city, days_back=INCIDENTS_BACK, run=run),
+        f"filter(fn: (r) => r.known_at <= {NOW})",
+        'group(columns: ["incident"])',
+        'max(column: "revision")',
+        "group()",
+        "filter(fn: (r) => r.stands)",
+    )
+
+
+def parts(measurement: Measurement, city: str, *fields: str, incident: str = "") -> str:
+    """The entries of one list of incidents (or of one ``incident``), as their newest revisions have them."""
+    both = 'group(columns: ["incident", "revision"])'
+    entries = rows(measurement, "incident", "revision", *fields, city=city, days_back=INCIDENTS_BACK)
+    newest = incidents(city)
+    kept = 'keep(columns: ["incident", "revision", "open"])'
+    if incident:
+        only = f'filter(fn: (r) => r.incident == "{incident}")'
+        entries, newest = flow(entries, only), flow(newest, only)
+    return script(
+        f"join.inner(left: {flow(entries, both)},\n"
+        f"right: {flow(newest, kept, both)},\n"
+        "on: (l, r) => l.incident == r.incident and l.revision == r.revision,\n"
+        "as: (l, r) => ({l with open: r.open}))\n  |> group()",
+        imports=["join"],
+    )
+
+
+def timeline(alarm_rows: str, name: str = WHAT) -> str:
+    """A line for each ``name``, with the state from when an alarm was raised to when it cleared."""
+    return script(
+        f"alarms = {alarm_rows}\n"
+        "  |> filter(fn: (r) => r.cleared == 0 or r.cleared * 1000000 > int(v: v.timeRangeStart))",
+        "begun = alarms |> map(fn: (r) => ({line: " + name + ", _value: r.severity, "
+        "_time: if r._time < v.timeRangeStart then v.timeRangeStart else r._time}))",
+        "over = alarms |> filter(fn: (r) => r.cleared > 0) |> map(fn: (r) => "
+        f'({{line: {name}, _value: "normal", _time: time(v: r.cleared * 1000000)}}))',
+        'union(tables: [begun, over]) |> group(columns: ["line"]) |> sort(columns: ["_time"])',
+    )
+
+
+def counted(query: str) -> str:
+    """How many rows there are; 0 where there is none."""
+    # Flux loses all rows in a map that takes nothing from the row: hence 'with', and keep.
+    return script(
+        f'some = {query}\n  |> map(fn: (r) => ({{r with _value: 1}})) |> keep(columns: ["_value"])',
+        "union(tables: [some, array.from(rows: [{_value: 0}])]) |> sum()",
+        imports=["array"],
+    )
+
+
+def places(city: str, key: str, known: Mapping[str, tuple[float, float]]) -> str:
+    """The worst standing alarm of each place: ``key`` is the tag that names it, ``known`` where it lies.
+
+    Without ``known`` the assets in trouble alone, where their alarms say that they are.
+    """
+    if not known:
+        return flow(
+            standing(city, None, "latitude", "longitude"),
+            'group(columns: ["asset"])',
+            'max(column: "priority")',
+            "group()",
+            f"map(fn: (r) => ({{place: r.asset, lat: r.latitude, lon: r.longitude, state: {STATE}}}))",
+        )
+    sure = table_of(
+        {"place": name, "lat": lat, "lon": lon, "priority": 0} for name, (lat, lon) in known.items()
+    )
+    return script(
+        f"known = {sure}",
+        f"troubled = {standing(city)}\n"
+        f"  |> map(fn: (r) => ({{place: r.{key}, lat: 0.0, lon: 0.0, priority: r.priority}}))",
+        'union(tables: [known, troubled]) |> group(columns: ["place"]) |> reduce(\n'
+        "  fn: (r, accumulator) => ({lat: accumulator.lat + r.lat, lon: accumulator.lon + r.lon,\n"
+        "    priority: if r.priority > accumulator.priority then r.priority else accumulator.priority}),\n"
+        "  identity: {lat: 0.0, lon: 0.0, priority: 0},\n"
+        f") |> group() |> filter(fn: (r) => r.lat != 0.0) |> map(fn: (r) => ({{r with state: {STATE}}}))",
+        imports=["array"],
+    )
+
+
+def annotations(city: str) -> str:
+    """Incidents that touch the time range, as Grafana's annotations, with labels."""
+    return flow(
+        incidents(
+            city, "summary", "severity", "utilities", "root_asset", "root_condition", "opened", "closed"
+        ),
+        "map(fn: (r) => ({time: time(v: r.opened * 1000000), "
+        "timeEnd: if r.closed == 0 then v.timeRangeStop else time(v: r.closed * 1000000), "
+        'title: r.root_asset + " " + r.root_condition, text: r.summary, '
+        'tags: r.severity + "," + r.utilities}))',
+        "filter(fn: (r) => r.timeEnd >= v.timeRangeStart)",
+        'sort(columns: ["time"])',
+    )
+
+
+def tag_values(tag: str, city: str, bucket: Bucket = FACTS, where: Mapping[str, str] | None = None) -> str:
+    """Values of a tag, from the index: fast however many points there are."""
+    kept = " and ".join([f'r.city == "{city}"', *_conditions(where or {})])
+    return script(
+        f'schema.tagValues(bucket: "{bucket.name}", tag: "{tag}", predicate: (r) => {kept}, '
+        f"start: -{bucket.days}d)",
+        imports=["influxdata/influxdb/schema"],
+    )
+
+
+def table_of(entries: Iterable[Mapping[str, str | float]]) -> str:
+    """A table written into the query: what the city model knows and InfluxDB does not."""
+    written = (
+        "{" + ", ".join(f"{key}: {_literal(value)}" for key, value in entry.items()) + "}"
+        for entry in entries
+    )
+    return "array.from(rows: [\n  " + ",\n  ".join(written) + "\n])"
+
+
+def _cut(
+    measurement: Measurement,
+    fields: Sequence[str],
+    city: str,
+    days_back: int,
+    run: str,
+    where: Mapping[str, str] | None,
+) -> tuple[str, str]:
+    for tag in ("run", "city", *(where or {})):
+        if tag not in measurement.tags:
+            raise KeyError(f"{measurement.name} has no tag {tag!r}; it has {', '.join(measurement.tags)}")
+    asked = " or ".join(f'r._field == "{measurement.field(name).name}"' for name in fields)
+    start = f"time(v: int(v: v.timeRangeStart) - {days_back * DAY_NS})" if days_back else "v.timeRangeStart"
+    kept = [f'r._measurement == "{measurement.name}"', f'r.run == "{run}"', f'r.city == "{city}"']
+    return (
+        f"range(start: {start}, stop: v.timeRangeStop)",
+        f"filter(fn: (r) => {' and '.join([*kept, *_conditions(where or {})])} and ({asked}))",
+    )
+
+
+def _conditions(where: Mapping[str, str]) -> list[str]:
+    return [
+        f"r.{tag} =~ {value}" if value.startswith("/") else f'r.{tag} == "{value}"'
+        for tag, value in where.items()
+    ]
+
+
+def _literal(value: str | float) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return repr(value)

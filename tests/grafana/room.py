@@ -1,0 +1,210 @@
+"""The operators' room without its screens: InfluxDB with riverton's storm in it, and what Grafana would ask.
+
+``Room.ask`` does what Grafana does with a query: fills in the variables, sends it, and makes frames of the
+answer by the rules of Grafana's own InfluxDB data source (group key: labels; all else: fields).
+"""
+
+import csv
+import io
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from collectors.intake import Intake
+from collectors.messages import Message
+from runner.core import Core, Outputs
+from runner.influx.lines import Lines, line
+from runner.influx.settings import InfluxSettings
+from runner.influx.setup import Setup
+from runner.influx.writer import Writer
+from schemas.cityfile import load_city
+from schemas.points import BUCKETS, FACTS, LIVE, PIPELINE, RAW
+from schemas.readings import Frame, Tick
+from schemas.times import DAY, MINUTE, parse_time, rfc3339
+from schemas.vocabulary import load_vocabulary
+from tests.runner.storm import CITY, recorded
+
+STORM = "2025-06-04"
+"""The day of the recording; it is played two days ago, where raw readings are still kept."""
+SECONDS_MAX = 5.0
+"""A query that takes longer is of no use on a screen, on however busy a machine."""
+
+
+class Refused(Exception):
+    """What InfluxDB said of a query that it can't answer."""
+
+
+@dataclass(slots=True)
+class Table:
+    """One frame of Grafana's: labels, and columns by name."""
+
+    labels: dict[str, str]
+    columns: dict[str, list[str]]
+    kinds: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return max(map(len, self.columns.values()), default=0)
+
+
+class Room:
+    """InfluxDB with one storm, asked with a token that may only read."""
+
+    def __init__(self, address: str, folder: Path) -> None:
+        self.city = load_city(CITY)
+        self.address = address
+        self._folder = folder
+        self._settings = InfluxSettings(url=address, token_file=folder / "owner", timeout_seconds=60)
+        self.day = datetime.now(UTC).date() - timedelta(days=2)
+        self.incident = ""
+        """The incident that holds most."""
+        self.variables: dict[str, str] = {}
+
+    @property
+    def org(self) -> str:
+        """The organisation that all is in."""
+        return self._settings.org
+
+    @property
+    def token(self) -> str:
+        """It may read, and nothing else."""
+        return (self._folder / "reader").read_text().strip()
+
+    def furnish(self) -> Self:
+        """Set up, play the storm, write what came of it."""
+        setup = Setup(self._settings)
+        setup.buckets({bucket.name: bucket.days for bucket in BUCKETS})
+        setup.token("reader", "read", tuple(bucket.name for bucket in BUCKETS), self._folder / "reader")
+        writer = Writer(self._settings)
+        raw, facts = self._storm()
+        for bucket, lines in ((RAW, [*raw, *self._pipeline()]), (FACTS, facts)):
+            refused = writer.write(bucket.name, lines)
+            assert not refused, refused[:3]
+        setup.downsample(self._at("00:00"), self._at("00:00") + DAY)
+        writer.close()
+        setup.close()
+        self.variables = {
+            "run": LIVE,
+            "zone": ".*",
+            "utility": ".*",
+            "asset": "storm-4",
+            "quantity": "depth",
+            "incident": self.incident,
+        }
+        return self
+
+    def ask(self, query: str, start: str = "05:00", stop: str = "11:00", **variables: str) -> list[Table]:
+        """What Grafana would show of a query, between two times of the storm's day. Raises Refused."""
+        return frames(self._answer(self.filled(query, start, stop, **variables)))
+
+    def filled(self, query: str, start: str = "05:00", stop: str = "11:00", **variables: str) -> str:
+        """The query with all variables in it."""
+        for name, value in {**self.variables, **variables}.items():
+            query = query.replace(f"${{{name}:regex}}", value).replace(f"${{{name}}}", value)
+        macros = {
+            "v.timeRangeStart": rfc3339(self._at(start)),
+            "v.timeRangeStop": rfc3339(self._at(stop)),
+            "v.windowPeriod": "1m0s",
+        }
+        for macro, value in macros.items():
+            query = query.replace(macro, value)
+        return query
+
+    def _at(self, clock: str) -> int:
+        return parse_time(f"{self.day}T{clock}:00Z")
+
+    def _answer(self, query: str) -> str:
+        request = urllib.request.Request(
+            f"{self.address}/api/v2/query?org={self.org}",
+            data=json.dumps({"query": query, "dialect": {"annotations": ["group", "datatype"]}}).encode(),
+            headers={
+                "Authorization": f"Token {self.token}",
+                "Content-Type": "application/json",
+            },
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                said: bytes = answer.read()
+        except urllib.error.HTTPError as error:
+            raise Refused(f"{error.read().decode()}\n{query}") from error
+        return said.decode()
+
+    def _storm(self) -> tuple[list[str], list[str]]:
+        core = Core(self.city, load_vocabulary(beside=CITY))
+        intake, lines = Intake(self.city), Lines(self.city)
+        raw: list[str] = []
+        facts: list[str] = []
+        sizes: dict[str, int] = {}
+
+        def take(outputs: Outputs) -> None:
+            facts.extend(lines.alarm(change) for change in outputs.alarms)
+            facts.extend(text for one in outputs.incidents for text in lines.revision(one))
+            facts.extend(lines.notification(note) for note in outputs.notifications)
+            sizes.update({one.id: len(one.members) for one in outputs.incidents})
+
+        for record in intake.step(list(self._messages())).records:
+            if isinstance(record, Frame):
+                raw.extend(lines.frame(record))
+            take(core.step(record))
+        assert core.stream_time is not None
+        take(core.step(Tick(at=core.stream_time)))
+        self.incident = max(sizes, key=lambda one: sizes[one])
+        return raw, facts
+
+    def _messages(self) -> Iterator[Message]:
+        day = self.day.isoformat()
+        shift = parse_time(f"{day}T00:00:00Z") - parse_time(f"{STORM}T00:00:00Z")
+        for message in recorded("storm-day"):
+            payload = message.payload.replace(STORM.encode(), day.encode())
+            yield Message(message.received + shift, message.topic, payload)
+
+    def _pipeline(self) -> Iterator[str]:
+        """Every figure of the table, as a worker and a sink would tell them each minute."""
+        tags = {
+            "run": LIVE, "city": self.city.city, "part": "worker", "stage": "detect", "kind": "alarm",
+            "result": "refused", "partition": "0",
+        }  # fmt: skip
+        for minute in range(24 * 60):
+            at = self._at("00:00") + minute * MINUTE
+            values: Mapping[str, Any] = {entry.name: float(minute) for entry in PIPELINE.fields} | {
+                "stream_time_seconds": at / 1000 - 7
+            }
+            yield line(PIPELINE, tags, values, at * 1_000_000)
+
+
+def frames(answer: str) -> list[Table]:
+    """Frames of an annotated CSV, as Grafana's InfluxDB data source makes them."""
+    found: list[Table] = []
+    for block in answer.replace("\r\n", "\n").split("\n\n"):
+        rows = [row for row in csv.reader(io.StringIO(block)) if row]
+        if len(rows) < 3:
+            continue
+        grouped = [flag == "true" for flag in rows[0]]
+        kinds, names = rows[1], rows[2]
+        key: list[str] | None = None
+        for row in rows[3:]:
+            mine = [value for value, group in zip(row, grouped, strict=True) if group]
+            cells = list(zip(names, row, grouped, kinds, strict=True))[3:]
+            if mine != key:
+                key = mine
+                labels = {name: value for name, value, group, _ in cells if group}
+                columns: dict[str, list[str]] = {name: [] for name, _, group, _ in cells if not group}
+                found.append(
+                    Table(labels, columns, {name: kind for name, _, group, kind in cells if not group})
+                )
+            for name, value, group, _ in cells:
+                if not group:
+                    found[-1].columns[name].append(value)
+    return found
+
+
+def timed(room: Room, query: str) -> tuple[list[Table], float]:
+    """The answer, and how many seconds it took."""
+    began = time.monotonic()
+    answer = room.ask(query)
+    return answer, time.monotonic() - began

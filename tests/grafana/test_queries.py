@@ -1,0 +1,173 @@
+"""Every question of every board and rule, asked of a real InfluxDB after riverton's storm."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from grafana import files, watch
+from schemas.cityfile import load_city
+from schemas.points import BUCKETS, MEASUREMENTS, Measurement
+from tests.grafana.room import SECONDS_MAX, Room, timed
+
+CITY = load_city(Path(__file__).parents[2] / "cities" / "riverton" / "city.yaml")
+EMPTY = {
+    ("water", "Incidents"): "the storm does not reach the water supply before eleven",
+    ("water", "Standing alarms here"): "so there is no alarm of it",
+    ("water", "Alarms"): "nor was there",
+    ("waste", "Incidents"): "bins are emptied in storms too",
+    ("waste", "Standing alarms here"): "so there is no alarm of them",
+    ("waste", "Alarms"): "nor was there",
+    ("load", "Which are stale"): "the storm's alarms are hours old, not a day",
+    ("load", "Which chatter"): "detection keeps alarms from chattering: that is its promise",
+}
+"""Panels that rightly show nothing of the storm, and why."""
+
+
+class Question(NamedTuple):
+    """One query, and where it stands."""
+
+    board: str
+    title: str
+    kind: str
+    query: str
+
+    def __str__(self) -> str:
+        return f"{self.board}: {self.title}"
+
+
+def questions() -> Iterator[Question]:
+    """Of all boards and rules."""
+    for name, board in files.boards(CITY).items():
+        for panel in board["panels"]:
+            for target in panel.get("targets", []):
+                yield Question(name, panel["title"], panel["type"], target["query"])
+        for variable in board["templating"]["list"]:
+            if variable["type"] == "query":
+                yield Question(name, f"variable {variable['name']}", "variable", variable["query"])
+        for annotation in board["annotations"]["list"]:
+            yield Question(
+                name, f"annotation {annotation['name']}", "annotation", annotation["target"]["query"]
+            )
+    for rule in watch.rules(CITY.city):
+        yield Question("rules", rule.title, "rule", rule.query)
+
+
+ALL = list(questions())
+
+
+@pytest.mark.parametrize("question", ALL, ids=str)
+def test_every_question_is_answered(room: Room, question: Question) -> None:
+    """Rows come, within a time, and in the shape that the panel draws."""
+    answer, seconds = timed(room, question.query)
+    rows = sum(map(len, answer))
+
+    assert seconds < SECONDS_MAX
+    if (question.board, question.title) in EMPTY:
+        assert rows == 0, "it is listed as rightly empty, and is not"
+        return
+    assert rows > 0
+    if question.kind in {"timeseries", "state-timeline", "rule"}:
+        shapes = {tuple(sorted(table.columns)) for table in answer}
+        assert shapes == {("_time", "_value")}, "one time, one value: else Grafana draws no line"
+    if question.kind in {"table", "stat", "geomap", "bargauge", "nodeGraph", "annotation"}:
+        assert len(answer) == 1, "a table or a number is one frame"
+
+
+def test_the_empty_ones_are_there() -> None:
+    """What is listed as rightly empty is still asked."""
+    assert EMPTY.keys() <= {(question.board, question.title) for question in ALL}
+
+
+def test_only_what_the_sink_writes_is_asked_for() -> None:
+    """Buckets, measurements, fields and tags in all queries are those of the table."""
+    by_name: dict[str, list[Measurement]] = {}
+    for measurement in MEASUREMENTS:
+        by_name.setdefault(measurement.name, []).append(measurement)
+    buckets = {bucket.name for bucket in BUCKETS}
+    for question in ALL:
+        assert set(re.findall(r'from\(bucket: "([^"]+)"', question.query)) <= buckets
+        for name, rest in re.findall(r'r\._measurement == "(\w+)"([^\n]*)', question.query):
+            known = by_name[name]
+            fields = {field.name for measurement in known for field in measurement.fields}
+            tags = {tag for measurement in known for tag in measurement.tags}
+            assert set(re.findall(r'r\._field == "(\w+)"', rest)) <= fields
+            assert set(re.findall(r"r\.([a-z]\w*) (?:==|=~)", rest)) <= tags
+
+
+def test_the_map_shows_the_storm(room: Room) -> None:
+    """Of all that has sensors, what is in trouble is marked so, at its place; the rest is normal."""
+    zones, assets = (
+        question.query for question in ALL if (question.board, question.title) == ("city", "Map")
+    )
+    [places] = room.ask(assets)
+    states = dict(zip(places.columns["place"], places.columns["state"], strict=True))
+    latitude = dict(zip(places.columns["place"], places.columns["lat"], strict=True))
+    position = CITY.asset_by_id["substation-b"].position
+
+    assert states["substation-b"] == "critical"
+    assert states["tank-1"] == "normal"
+    assert position is not None
+    assert float(latitude["substation-b"]) == position[0]
+    [districts] = room.ask(zones)
+    worst = dict(zip(districts.columns["place"], districts.columns["state"], strict=True))
+    assert worst["riverside"] == "critical"
+    assert worst["north"] in {"normal", "info", "warning"}
+
+
+def test_boards_show_the_past_as_it_stood(room: Room) -> None:
+    """At nine nothing was wrong; at eleven an incident is open; at night it is over."""
+    counted = {question.title: question.query for question in ALL if question.board == "city"}
+
+    def figure(title: str, stop: str) -> float:
+        [table] = room.ask(counted[title], "00:00", stop)
+        return float(table.columns["_value"][0])
+
+    assert figure("Open incidents", "09:00") == 0
+    assert figure("Open incidents", "11:00") == 1
+    assert figure("Standing alarms", "09:00") == 0
+    assert figure("Standing alarms", "11:00") > 10
+    assert figure("Open incidents", "23:59") == 0
+
+
+def test_the_incident_is_marked_at_its_time(room: Room) -> None:
+    """The annotation begins when the first alarm was raised, and carries severity and utilities."""
+    annotation = next(question for question in ALL if question.kind == "annotation")
+    [table] = room.ask(annotation.query)
+    row = {name: values[0] for name, values in table.columns.items()}
+
+    assert row["time"].startswith(f"{room.day}T09:05")
+    assert row["timeEnd"] > row["time"]
+    assert set(row["tags"].split(",")) >= {"critical", "storm", "power"}
+    assert row["text"]
+
+
+def test_limits_are_those_of_the_city_model(room: Room) -> None:
+    """The dashed lines of a sensor lie at its limits, from one end of the picture to the other."""
+    sensor = CITY.sensor_by_id["storm-4/depth"]
+    query = next(question.query for question in ALL if 'level: "high' in question.query)
+    drawn = {table.labels["limit"]: table.columns["_value"] for table in room.ask(query)}
+
+    assert drawn["depth high"] == [str(sensor.limits.high)] * 2
+    assert len(drawn) == len(sensor.limits.model_dump(exclude_none=True, exclude={"rate"}))
+
+
+def test_long_pictures_come_from_the_means(room: Room) -> None:
+    """Three days are drawn from means of five minutes, one from readings as they came."""
+    query = next(
+        question.query for question in ALL if question.board == "storm" and question.title == "Depth"
+    )
+    long = room.filled(query).replace(f"{room.day}T05", f"{room.day.replace(day=1)}T05")
+
+    assert "crosscurrent_5m" in long
+    assert room.ask(long) != []
+
+
+def test_another_run_is_another_picture(room: Room) -> None:
+    """A replay that never was shows nothing, rather than what happened."""
+    query = next(question.query for question in ALL if question.title == "Incidents")
+    asked: dict[str, Any] = {"run": "replay-of-rules"}
+
+    assert room.ask(query, **asked) == []
