@@ -87,19 +87,25 @@ def rows(
 
 
 def readings(city: str, where: Mapping[str, str], by: str) -> str:
-    """A line for each value of the tag ``by``; long pictures come from the means of five minutes."""
+    """A line for each value of the tag ``by``; long pictures come from the means of five minutes.
+
+    Of a short picture of long ago both are asked: raw readings are gone by then, unless their bucket was told
+    to keep them.
+    """
     READING_5M.field("value")
-    chosen = (
-        f"if int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > {RAW_SPAN} "
-        f"or int(v: v.timeRangeStart) < int(v: now()) - {(RAW.days - 1) * DAY_NS} "
-        f'then "{READING_5M.bucket.name}" else "{RAW.name}"'
-    )
-    return flow(
-        f"from(bucket: {chosen})",
-        *_cut(READING, ("value",), city, 0, RUN, where),
-        f'group(columns: ["{by}"])',
-        "aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false)",
-        f'keep(columns: ["_time", "_value", "{by}"])',
+    cut = "\n  |> ".join(_cut(READING, ("value",), city, 0, RUN, where))
+    return script(
+        f'raw = from(bucket: "{RAW.name}")\n  |> {cut}',
+        f'means = from(bucket: "{READING_5M.bucket.name}")\n  |> {cut}',
+        f"long = int(v: v.timeRangeStop) - int(v: v.timeRangeStart) > {RAW_SPAN}",
+        f"old = int(v: v.timeRangeStart) < int(v: now()) - {(RAW.days - 1) * DAY_NS}",
+        "chosen = if long then means else if old then union(tables: [raw, means]) else raw",
+        flow(
+            "chosen",
+            f'group(columns: ["{by}"])',
+            "aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false)",
+            f'keep(columns: ["_time", "_value", "{by}"])',
+        ),
     )
 
 

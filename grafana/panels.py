@@ -23,6 +23,7 @@ from grafana_foundation_sdk.builders import text as textpanel
 from grafana_foundation_sdk.cog import builder, variants
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import geomap as maps
 
 from grafana import look
 from grafana.names import DATASOURCE, DATASOURCE_TYPE
@@ -111,10 +112,11 @@ def limited(panel: timeseries.Panel, limit: float) -> timeseries.Panel:
     )
 
 
-def states(title: str, says: str, *queries: str, **place: Any) -> statetimeline.Panel:
-    """What was in which state, and when."""
+def states(title: str, says: str, *queries: str, label: str = "line", **place: Any) -> statetimeline.Panel:
+    """What was in which state, and when; a row for each value of the label."""
     return (
         _common(statetimeline.Panel(), title, says, queries, **place)
+        .display_name(f"${{__field.labels.{label}}}")
         .mappings(look.shown(look.STATES))
         .merge_values(True)
         .show_value(shapes.VisibilityMode.NEVER)
@@ -224,7 +226,7 @@ def citymap(
         .view(_Built(view))
         .basemap(common.MapLayerOptions().type("default").name("Background"))
         .controls(geomap.ControlsOptions().show_zoom(True).mouse_wheel_zoom(False).show_attribution(True))
-        .tooltip(geomap.TooltipOptions().mode("details"))  # type: ignore[arg-type]
+        .tooltip(geomap.TooltipOptions().mode(maps.TooltipMode.DETAILS))
         .layers(
             [_markers(name, ref, size) for (name, (_, size)), ref in zip(layers.items(), "ABC", strict=False)]
         )

@@ -20,7 +20,15 @@ _TEN_MINUTES = 600
 
 def rules(city: str) -> list[Rule]:
     """All rules of one city."""
-    return [_stopped(city), _lag(city), _heartbeat(), _letters(city), _writes(city), _incident(city)]
+    return [
+        _stopped(city),
+        _down(city),
+        _lag(city),
+        _heartbeat(),
+        _letters(city),
+        _writes(city),
+        _incident(city),
+    ]
 
 
 def _stopped(city: str) -> Rule:
@@ -42,6 +50,30 @@ def _stopped(city: str) -> Rule:
         panel="Stream time behind the clock",
         no_data="Alerting",
         failing="Alerting",
+    )
+
+
+def _down(city: str) -> Rule:
+    query = flux.flow(
+        flux.points(PIPELINE, "up", city=city, run=LIVE),
+        'group(columns: ["part"])',
+        "last()",
+        "map(fn: (r) => ({_time: r._time, part: r.part, _value: 1.0 - r._value}))",
+    )
+    return Rule(
+        name="down",
+        title=f"A part does not answer: {city}",
+        query=query,
+        above=0,
+        window=_TEN_MINUTES,
+        lasting="2m",
+        severity="warning",
+        summary="{{ .Labels.part }} does not answer.",
+        description="It ended, or hangs. Others may do its work meanwhile; the board says whether they do.",
+        runbook="pipeline-stopped",
+        board="pipeline",
+        panel="Parts",
+        no_data="OK",
     )
 
 
@@ -116,7 +148,7 @@ def _letters(city: str) -> Rule:
 
 def _writes(city: str) -> Rule:
     query = flux.flow(
-        flux.points(PIPELINE, "sink_oldest_seconds", city=city, run=LIVE),
+        flux.points(PIPELINE, "sink_away_seconds", city=city, run=LIVE),
         'group(columns: ["part"])',
         "last()",
         'keep(columns: ["_time", "_value", "part"])',

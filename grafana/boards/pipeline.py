@@ -20,6 +20,7 @@ def build(city: City) -> dict[str, Any]:
         "Crosscurrent itself: how much comes, how far it has got, what was refused, what waits.",
         {
             "": [_behind(name), _refused(name), _unwritten(name), _away(name)],
+            "Who is at work": [_parts(name), _starts(name)],
             "What comes": [
                 _rate(name, "Readings", "Let in, late, twice, or of the future.", "readings_total",
                       "late_total", "future_total", "duplicates_total", label="${__field.name}"),
@@ -57,6 +58,42 @@ def build(city: City) -> dict[str, Any]:
         },
         since="now-1h",
     )  # fmt: skip
+
+
+def _parts(city: str) -> panels.Panel:
+    answering = 'map(fn: (r) => ({r with _value: if r._value > 0.0 then "normal" else "critical"}))'
+    return panels.states(
+        "Parts",
+        "Whether each part answered when its figures were asked for.",
+        flux.flow(
+            flux.points(PIPELINE, "up", city=city),
+            answering,
+            'keep(columns: ["_time", "_value", "part"])',
+            'group(columns: ["part"])',
+        ),
+        label="part",
+        width=16,
+        height=6,
+        empty=NOT_HERE,
+    )
+
+
+def _starts(city: str) -> panels.Panel:
+    return panels.rows(
+        "Started again",
+        "How often each part was started in the time range: more than once means that it ended.",
+        flux.flow(
+            flux.points(PIPELINE, "starts_total", city=city),
+            'group(columns: ["part"])',
+            "increase()",
+            "last()",
+            "group()",
+        ),
+        {"part": "Part", "_value": "Starts"},
+        width=8,
+        height=6,
+        empty=NOT_HERE,
+    )
 
 
 def refused(city: str, run: str = flux.RUN) -> str:
@@ -128,7 +165,7 @@ def _away(city: str) -> panels.Panel:
     return _figure(
         "InfluxDB away",
         "For how long InfluxDB has not answered the sink.",
-        flux.flow(flux.points(PIPELINE, "sink_oldest_seconds", city=city), "last()", "group()", "max()"),
+        flux.flow(flux.points(PIPELINE, "sink_away_seconds", city=city), "last()", "group()", "max()"),
         60,
         "s",
     )

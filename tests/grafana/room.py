@@ -85,7 +85,7 @@ class Room:
         for bucket, lines in ((RAW, [*raw, *self._pipeline()]), (FACTS, facts)):
             refused = writer.write(bucket.name, lines)
             assert not refused, refused[:3]
-        setup.downsample(self._at("00:00"), self._at("00:00") + DAY)
+        setup.downsample(self.at("00:00"), self.at("00:00") + DAY)
         writer.close()
         setup.close()
         self.variables = {
@@ -107,15 +107,16 @@ class Room:
         for name, value in {**self.variables, **variables}.items():
             query = query.replace(f"${{{name}:regex}}", value).replace(f"${{{name}}}", value)
         macros = {
-            "v.timeRangeStart": rfc3339(self._at(start)),
-            "v.timeRangeStop": rfc3339(self._at(stop)),
+            "v.timeRangeStart": rfc3339(self.at(start)),
+            "v.timeRangeStop": rfc3339(self.at(stop)),
             "v.windowPeriod": "1m0s",
         }
         for macro, value in macros.items():
             query = query.replace(macro, value)
         return query
 
-    def _at(self, clock: str) -> int:
+    def at(self, clock: str) -> int:
+        """A time of the storm's day, ms since the epoch."""
         return parse_time(f"{self.day}T{clock}:00Z")
 
     def _answer(self, query: str) -> str:
@@ -170,9 +171,10 @@ class Room:
             "result": "refused", "partition": "0",
         }  # fmt: skip
         for minute in range(24 * 60):
-            at = self._at("00:00") + minute * MINUTE
+            at = self.at("00:00") + minute * MINUTE
             values: Mapping[str, Any] = {entry.name: float(minute) for entry in PIPELINE.fields} | {
-                "stream_time_seconds": at / 1000 - 7
+                "stream_time_seconds": at / 1000 - 7,
+                "up": 1.0,
             }
             yield line(PIPELINE, tags, values, at * 1_000_000)
 

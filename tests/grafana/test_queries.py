@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -154,15 +155,18 @@ def test_limits_are_those_of_the_city_model(room: Room) -> None:
     assert len(drawn) == len(sensor.limits.model_dump(exclude_none=True, exclude={"rate"}))
 
 
-def test_long_pictures_come_from_the_means(room: Room) -> None:
-    """Three days are drawn from means of five minutes, one from readings as they came."""
+def test_short_pictures_show_readings_and_long_ones_means(room: Room) -> None:
+    """Six hours have the readings as they came, a month the means of five minutes, 2025 what is left."""
     query = next(
         question.query for question in ALL if question.board == "storm" and question.title == "Depth"
     )
-    long = room.filled(query).replace(f"{room.day}T05", f"{room.day.replace(day=1)}T05")
+    [short] = [table for table in room.ask(query) if table.labels["asset"] == "storm-4"]
+    month = room.filled(query).replace(f"{room.day}T05", f"{room.day - timedelta(days=28)}T05")
+    [long] = [table for table in room.ask(month) if table.labels["asset"] == "storm-4"]
 
-    assert "crosscurrent_5m" in long
-    assert room.ask(long) != []
+    assert len(short) == pytest.approx(6 * 60 / 2, rel=0.05), "one reading in two minutes"
+    assert len(long) == pytest.approx(11 * 60 / 5, rel=0.05), "of eleven hours since midnight, one in five"
+    assert room.ask(room.filled(query).replace(str(room.day), "2025-06-04")) == []
 
 
 def test_another_run_is_another_picture(room: Room) -> None:

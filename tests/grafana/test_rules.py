@@ -21,6 +21,7 @@ PROVISIONED = {
 BOARDS = {board["uid"]: board for board in files.boards(CITY).values()}
 NO_DATA = {
     "stopped": ("Alerting", "Alerting"),
+    "down": ("OK", "Error"),
     "lag": ("OK", "Error"),
     "heartbeat": ("OK", "OK"),
     "letters": ("OK", "Error"),
