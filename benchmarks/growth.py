@@ -153,7 +153,7 @@ def steps(city: City, storm: list[AlarmChange], count: int, *, forgetful: bool =
         if active < BUSY - 10 and active % 10:
             continue  # on the way there only now and then
         if forgetful:
-            (correlator,) = correlation._correlators.values()  # noqa: SLF001 - the peer is us without memory
+            (correlator,) = correlation._domains._correlators.values()  # noqa: SLF001 - the peer is us without memory
             correlator._explainer = Explainer(correlator._network)  # noqa: SLF001 - the same
         begun = time.perf_counter()
         correlation.look(change.known_at)

@@ -138,3 +138,14 @@ class IncidentRevision(Incident):
     replaces: list[str] = []
     replaced_by: str | None = None
     foretold: list[Foretold] = []
+
+
+class DomainWord(_Part):
+    """What one correlation domain says when it was asked: its revisions, to be joined with its neighbours'.
+
+    ``excused``: alarms in others' sight that it explains by what is no incident, all that it excuses now.
+    """
+
+    domain: str
+    revisions: list[IncidentRevision]
+    excused: list[str] = []

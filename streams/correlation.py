@@ -7,55 +7,56 @@ is joined. A look asks only domains that heard something, or that time alone cha
 """
 
 import heapq
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from schemas.alarms import AlarmChange
 from schemas.city import City
-from schemas.incidents import IncidentRevision
+from schemas.incidents import DomainWord, IncidentRevision
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 from streams.correlate import Correlator
-from streams.domains import domains_of, view
+from streams.domains import Domains, domains_of, view
 from streams.join import Join
 
 
-class Correlation:
-    """The domains of a city, in one process."""
+class Domainwise:
+    """Some domains of a city, each thinking for itself. ``names``: which."""
 
-    def __init__(self, city: City, causes: Causes, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, city: City, causes: Causes, vocabulary: Vocabulary, domains: Domains, names: Collection[str]
+    ) -> None:
         self._city, self._causes, self._vocabulary = city, causes, vocabulary
-        self._domains = domains_of(city, causes)
+        self._domains, self._names = domains, frozenset(names)
         self._correlators: dict[str, Correlator] = {}
         """By domain; of those that have heard anything."""
-        self._join = Join(city, causes, self._domains) if len(self._domains.by_name) > 1 else None
         self._heard: set[str] = set()
         self._due: list[tuple[int, str]] = []
         """When time alone changes something, and in which domain; what is no longer so stays until then."""
         self._due_at: dict[str, int | None] = {}
-        if self._join is None:
-            self._correlator(*self._domains.by_name)
+        if len(domains.by_name) == 1:
+            self._correlator(*self._names)
 
     def take(self, change: AlarmChange) -> None:
         """Take in one alarm change; ``look`` tells what follows from it."""
         for name, told in self._domains.heard(change):
-            self._correlator(name).take(told)
-            self._heard.add(name)
+            if name in self._names:
+                self._correlator(name).take(told)
+                self._heard.add(name)
 
-    def look(self, now: int) -> list[IncidentRevision]:
-        """Stream time is ``now``: the revisions that follow from what was taken, and from time."""
+    def look(self, now: int) -> Iterator[DomainWord]:
+        """Stream time is ``now``: what domains that were asked say, by name."""
         asked, self._heard = self._heard, set()
         while self._due and self._due[0][0] <= now:
             due, name = heapq.heappop(self._due)
             if self._due_at[name] == due:
                 asked.add(name)
-        revisions: list[IncidentRevision] = []
         for name in sorted(asked):
             correlator = self._correlators[name]
             revisions = correlator.look(now)
             self._note_due(name)
-            if self._join:
-                self._join.take(name, revisions, correlator.excused())
-        return self._join.look(now) if self._join else revisions
+            excused = sorted(correlator.excused()) if len(self._domains.by_name) > 1 else []
+            yield DomainWord(domain=name, revisions=revisions, excused=excused)
 
     def _correlator(self, name: str) -> Correlator:
         if name not in self._correlators:
@@ -73,7 +74,6 @@ class Correlation:
         """The whole state as JSON."""
         return {
             "domains": {name: correlator.snapshot() for name, correlator in self._correlators.items()},
-            "join": self._join.snapshot() if self._join else None,
             "heard": sorted(self._heard),
         }
 
@@ -82,6 +82,39 @@ class Correlation:
         for name, body in state["domains"].items():
             self._correlator(name).restore(body)
             self._note_due(name)
+        self._heard = set(state["heard"])
+
+
+class Correlation:
+    """All domains of a city, in one process, and their incidents joined."""
+
+    def __init__(self, city: City, causes: Causes, vocabulary: Vocabulary) -> None:
+        domains = domains_of(city, causes)
+        self._domains = Domainwise(city, causes, vocabulary, domains, domains.by_name)
+        self._join = Join(city, causes, domains) if len(domains.by_name) > 1 else None
+
+    def take(self, change: AlarmChange) -> None:
+        """Take in one alarm change; ``look`` tells what follows from it."""
+        self._domains.take(change)
+
+    def look(self, now: int) -> list[IncidentRevision]:
+        """Stream time is ``now``: the revisions that follow from what was taken, and from time."""
+        words = self._domains.look(now)
+        if self._join is None:
+            return [revision for word in words for revision in word.revisions]
+        for word in words:
+            self._join.take(word.domain, word.revisions, frozenset(word.excused))
+        return self._join.look(now)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state as JSON."""
+        return {
+            "domains": self._domains.snapshot(),
+            "join": self._join.snapshot() if self._join else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot, before anything was taken."""
+        self._domains.restore(state["domains"])
         if self._join:
             self._join.restore(state["join"])
-        self._heard = set(state["heard"])

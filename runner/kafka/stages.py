@@ -178,7 +178,7 @@ class CorrelatePart:
         policy: Policy | None = None,
     ) -> None:
         self._city = city.city
-        self._merge = Merge(layout.assets)
+        self._merge = Merge(layout.assets, AlarmChange)
         self._taken = dict.fromkeys(layout.assets, (-1, -1))
         """Offset and number of the newest output of each part: those up to it are repetitions."""
         self._correlation = Correlation(city, causes, vocabulary)
