@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from schemas.alarms import Alarm, AlarmChange
 from schemas.city import City
-from schemas.incidents import Incident, IncidentRevision
+from schemas.incidents import DomainWord, Incident, IncidentRevision
 from schemas.notifications import Decision, Notification
 from schemas.readings import DeadLetter, Event, Frame, Tick
 from schemas.topics import TOPICS, Topic
@@ -28,6 +28,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "dead-letter": DeadLetter,
     "alarm": Alarm,
     "alarm-change": AlarmChange,
+    "alarm-overheard": AlarmChange,
+    "domain-word": DomainWord,
     "incident": Incident,
     "incident-revision": IncidentRevision,
     "notification": Notification,

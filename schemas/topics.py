@@ -54,11 +54,20 @@ DEAD_LETTERS = Topic(
 )
 ALARMS = Topic(
     "city.alarms.v1",
-    "city",
-    ("alarm-change", "tick"),
+    "city/domain",
+    ("alarm-change", "alarm-overheard", "tick"),
     6,
     30 * DAY,
-    "What detection says of each partition of the readings, and how far stream time has got there.",
+    "What detection says of each partition of the readings, and how far stream time has got there. An alarm "
+    "stands once as a change, with the domain of its asset; other domains that see the asset overhear it.",
+)
+DOMAINS = Topic(
+    "city.domains.v1",
+    "city",
+    ("domain-word", "alarm-change", "tick"),
+    6,
+    30 * DAY,
+    "What each correlation domain of a city with borders says, to be joined.",
 )
 INCIDENTS = Topic(
     "city.incidents.v1",
@@ -93,4 +102,4 @@ STATE = Topic(
     "Snapshots of our workers, in a form of their own.",
 )
 
-TOPICS = (READINGS, DEAD_LETTERS, ALARMS, INCIDENTS, NOTIFICATIONS, DECISIONS, STATE)
+TOPICS = (READINGS, DEAD_LETTERS, ALARMS, DOMAINS, INCIDENTS, NOTIFICATIONS, DECISIONS, STATE)

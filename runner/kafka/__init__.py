@@ -5,7 +5,8 @@
     records     keys, partitions and headers of what is written
     state       snapshots on a compacted topic
     collecting  messages in; frames, time and dead letters out, a transaction a batch
-    stages      detect and correlate, cut into the parts that partitions carry (pure)
+    stages      the thinking cut into the parts that partitions carry, and detection (pure)
+    correlating alarms to incidents and notifications, domain by domain, and joined (pure)
     plan        which part is where on a Kafka
     carrier     what every shell shares: parts, states, outputs
     faustworker the shell on Faust (default)

@@ -141,6 +141,7 @@ class Carrier:
                     output.value,
                     output.key,
                     headers_of(self._city, place, output.kind),
+                    output.partition,
                 )
         except BaseException:
             self._parts.clear()  # a state in the middle of a step must never be saved

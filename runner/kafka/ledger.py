@@ -117,7 +117,9 @@ class Ledger:
         found: Counter[str] = Counter()
         for partition in range(count_of(self._settings, topic)):
             for record in read(self._settings, topic, partition):
-                if kind_of(record.headers) == "tick" or not self._is_ours(record.headers):
+                if kind_of(record.headers) in {"tick", "alarm-overheard"} or not self._is_ours(
+                    record.headers
+                ):
                     continue
                 name, at = said(record.value)
                 if at <= known:

@@ -2,12 +2,13 @@
 
 from confluent_kafka import Producer
 
-from runner.kafka.records import Layout, partition_of, partitions
+from runner.kafka.correlating import Correlate, JoinDomains
+from runner.kafka.records import Districts, Layout, partition_of, partitions
 from runner.kafka.settings import KafkaSettings
-from runner.kafka.stages import Correlate, Detect, Stage
+from runner.kafka.stages import Detect, Stage
 from schemas.alerting import Policy
 from schemas.city import City
-from schemas.topics import ALARMS, READINGS
+from schemas.topics import ALARMS, DOMAINS, READINGS
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 
@@ -23,15 +24,22 @@ class Plan:
         settings: KafkaSettings,
         policy: Policy | None = None,
     ) -> None:
-        readings, alarms = partitions(Producer(settings.librdkafka({})), settings, [READINGS, ALARMS])
+        topics = [READINGS, ALARMS, DOMAINS]
+        readings, alarms, domains = partitions(Producer(settings.librdkafka({})), settings, topics)
         self.layout = Layout(city, readings)
-        self._alarms_partition = partition_of(city.city, alarms)
+        self._districts = Districts(city, causes, alarms)
+        self._join_at = partition_of(city.city, domains)
         self._city, self._vocabulary, self._causes, self._policy = city, vocabulary, causes, policy
 
-    def stage(self, name: str) -> Stage:
-        """The stage ``detect`` or ``correlate``."""
-        if name == Detect.name:
-            return Detect(self._city, self._vocabulary, self.layout)
-        return Correlate(
-            self._city, self._vocabulary, self._causes, self.layout, self._alarms_partition, self._policy
-        )
+    def detect(self) -> list[Stage]:
+        """Readings to alarms."""
+        return [Detect(self._city, self._vocabulary, self.layout, self._districts)]
+
+    def correlate(self) -> list[Stage]:
+        """Alarms to incidents; of a city with borders by way of its domains."""
+        found: list[Stage] = [
+            Correlate(self._city, self._vocabulary, self._causes, self.layout, self._districts, self._policy)
+        ]
+        if self._districts.divided:
+            found.append(JoinDomains(self._city, self._causes, self._districts, self._join_at, self._policy))
+        return found

@@ -1,13 +1,13 @@
 """Records on Kafka: CloudEvents headers (binary mode), and which partition carries what.
 
-In:  a city, and how many partitions the topic of readings has on a Kafka.
+In:  a city, and how many partitions its topics have on a Kafka.
 Out: keys, partitions, headers.
 Promises: the partition of a key is the one that Kafka's own clients choose (murmur2), so that others may
 write under our keys.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
@@ -16,6 +16,8 @@ from kafka.partitioner.default import murmur2
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from schemas.city import City
 from schemas.topics import Topic
+from streams.causes import Causes
+from streams.domains import domains_of
 from streams.sites import sites
 
 Headers = list[tuple[str, str | bytes | None]]
@@ -51,6 +53,37 @@ class Layout:
     def key(self, site: str) -> str:
         """The key of a site's records."""
         return f"{self._city}/{site}"
+
+
+class Districts:
+    """A city's correlation domains on the partitions of its alarms."""
+
+    def __init__(self, city: City, causes: Causes, partitions: int) -> None:
+        self.domains = domains_of(city, causes)
+        self.divided = len(self.domains.by_name) > 1
+        self._city = city.city
+        self._partition_of = {
+            name: partition_of(self._key(name), partitions) for name in self.domains.by_name
+        }
+        names: dict[int, set[str]] = defaultdict(set)
+        for name, partition in self._partition_of.items():
+            names[partition].add(name)
+        self.names = {partition: frozenset(found) for partition, found in sorted(names.items())}
+        """Domains by partition, for those that carry any."""
+
+    def hearing(self, asset: str) -> tuple[str, list[str]]:
+        """The key under which an asset's alarms stand; and those by which other partitions overhear them."""
+        home = self.domains.home[asset]
+        first = {self._partition_of[name]: name for name in sorted(self.domains.seen_by[asset], reverse=True)}
+        first.pop(self._partition_of[home], None)
+        return self._key(home), [self._key(name) for _, name in sorted(first.items())]
+
+    def at_home(self, names: Iterable[str]) -> frozenset[str]:
+        """The assets that belong to these domains."""
+        return frozenset(asset for name in names for asset in self.domains.by_name[name].own)
+
+    def _key(self, name: str) -> str:
+        return f"{self._city}/{name}"
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -12,18 +12,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.core import Outputs
+from runner.kafka.correlating import Correlate, JoinDomains
 from runner.kafka.plan import Plan
 from runner.kafka.reading import read
-from runner.kafka.records import Place, headers_of
+from runner.kafka.records import Districts, Place, headers_of
 from runner.kafka.settings import KafkaSettings
-from runner.kafka.stages import Correlate, Detect, DetectPart, Output, Record
+from runner.kafka.stages import Detect, DetectPart, Output, Part, Record
+from schemas import topics
 from schemas.alarms import AlarmChange
 from schemas.alerting import Policy
 from schemas.city import City
 from schemas.incidents import IncidentRevision
 from schemas.notifications import Decision, Notification
 from schemas.readings import DeadLetter, Tick
-from schemas.topics import READINGS
+from schemas.topics import READINGS, Topic
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 
@@ -51,12 +53,20 @@ class KafkaSource:
         self.name, self.city = f"{settings.address}/{settings.name(READINGS)}", city.city
         self._settings, self._start, self._end, self._finish = settings, start, end, finish
         plan = Plan(city, vocabulary, causes, settings)
-        detect = Detect(city, vocabulary, plan.layout)
+        whole = Districts(city, causes, 1)
+        detect = Detect(city, vocabulary, plan.layout, whole)
         self._parts: dict[int, DetectPart] = {
             number: part for number in plan.layout.assets if (part := detect.part(number)) is not None
         }
-        self._correlate = Correlate(city, vocabulary, causes, plan.layout, 0, policy).part(0)
-        self._records = 0
+        self._after: dict[Topic, tuple[str, Part | None]] = {
+            stage.source: (stage.name, stage.part(0))
+            for stage in (
+                Correlate(city, vocabulary, causes, plan.layout, whole, policy),
+                JoinDomains(city, causes, whole, 0, policy),
+            )
+        }
+        """The stages after detection, by what they listen to: each is one part here."""
+        self._records = self._passed = 0
         self._faults: list[str] = []
         self._broken = 0
 
@@ -90,26 +100,31 @@ class KafkaSource:
 
     def _step(self, number: int, record: Record) -> Outputs:
         outputs = Outputs()
-        for index, output in enumerate(self._parts[number].step(record)):
-            self._take(output, outputs)
-            place = Place(Detect.name, number, record.offset, index)
-            said = {name: str(value) for name, value in headers_of(self.city, place, output.kind)}
-            if output.kind != "dead-letter" and self._correlate is not None:
-                for following in self._correlate.step(Record(0, 0, output.key, output.value, said)):
-                    self._take(following, outputs)
+        self._pass_on(Detect.name, number, self._parts[number], record, outputs)
         return outputs
 
+    def _pass_on(self, stage: str, number: int, part: Part, record: Record, into: Outputs) -> None:
+        """A record through a part, and what follows through the stages behind it."""
+        for index, output in enumerate(part.step(record)):
+            self._take(output, into)
+            name, behind = self._after.get(output.topic, ("", None))
+            if behind is not None:
+                place = Place(stage, number, record.offset, index)
+                said = {key: str(value) for key, value in headers_of(self.city, place, output.kind)}
+                self._passed += 1
+                self._pass_on(name, 0, behind, Record(self._passed, 0, output.key, output.value, said), into)
+
     def _take(self, output: Output, into: Outputs) -> None:
-        match output.kind:
-            case "alarm-change":
+        match output.topic:
+            case topics.ALARMS if output.kind == "alarm-change":
                 into.alarms.append(AlarmChange.model_validate_json(output.value))
-            case "incident-revision":
+            case topics.INCIDENTS:
                 into.incidents.append(IncidentRevision.model_validate_json(output.value))
-            case "notification":
+            case topics.NOTIFICATIONS:
                 into.notifications.append(Notification.model_validate_json(output.value))
-            case "decision":
+            case topics.DECISIONS:
                 into.decisions.append(Decision.model_validate_json(output.value))
-            case "dead-letter":
+            case topics.DEAD_LETTERS:
                 self._broken += 1
                 if len(self._faults) < FAULTS_MAX:
                     self._faults.append(DeadLetter.model_validate_json(output.value).reason)

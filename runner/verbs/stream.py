@@ -117,8 +117,9 @@ def _workers(
 
     causes = load_causes(args.causes) if args.causes else load_causes()
     plan = Plan(city, load_vocabulary(beside=args.city), causes, settings, load_policy(args.city, city))
-    names = ("detect", "correlate") if args.stage == "all" else (args.stage,)
-    return [shell(settings, city.city, plan.stage(name)) for name in names]
+    stages = plan.detect() if args.stage in {"detect", "all"} else []
+    stages += plan.correlate() if args.stage in {"correlate", "all"} else []
+    return [shell(settings, city.city, stage) for stage in stages]
 
 
 def _shell(name: str) -> "type[Worker | FaustWorker]":

@@ -48,8 +48,8 @@ class Seen(NamedTuple):
 class OnKafka:
     """A Kafka with topics of a test's own, and the verbs that work on them."""
 
-    def __init__(self, kafka: Kafka, prefix: str) -> None:
-        self.kafka = kafka
+    def __init__(self, kafka: Kafka, prefix: str, city: Path = CITY) -> None:
+        self.kafka, self._city = kafka, city
         self.settings: KafkaSettings = kafka_settings(kafka.address, {}, prefix=prefix)
         table = TopicTable(self.settings)
         table.create()
@@ -74,7 +74,7 @@ class OnKafka:
         if member:
             variables["CROSSCURRENT_KAFKA_MEMBER"] = member
         command = [sys.executable, str(ROOT / "crosscurrent.py"), *arguments]
-        command += ["--city", str(CITY)] if city else []
+        command += ["--city", str(self._city)] if city else []
         command += ["--kafka", self.kafka.address] if kafka else []
         with subprocess.Popen(
             command,

@@ -10,33 +10,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.intake import Intake
-from runner.kafka.records import Layout, Place, headers_of
-from runner.kafka.stages import Correlate, Detect, Output, Part, Record
+from runner.core import Core
+from runner.kafka.correlating import Correlate, JoinDomains
+from runner.kafka.records import Districts, Layout, Place, headers_of, partition_of
+from runner.kafka.stages import Detect, Output, Part, Record, Stage
+from schemas.city import City
 from schemas.cityfile import load_city
-from schemas.topics import DEAD_LETTERS
+from schemas.topics import ALARMS, DEAD_LETTERS, INCIDENTS, NOTIFICATIONS, Topic
 from schemas.vocabulary import load_vocabulary
 from streams.causes import load_causes
 from streams.sites import Sorter
 from tests.runner.storm import CITY, recorded
+from tests.streams.test_borders_of_riverton import cut, of_districts
 
 MODEL = load_city(CITY)
 VOCABULARY = load_vocabulary(beside=CITY)
 LAYOUT = Layout(MODEL, 12)
-DETECT = Detect(MODEL, VOCABULARY, LAYOUT)
-CORRELATE = Correlate(MODEL, VOCABULARY, load_causes(), LAYOUT, 0)
+CAUSES = load_causes()
+WHOLE = Districts(MODEL, CAUSES, 1)
+DETECT = Detect(MODEL, VOCABULARY, LAYOUT, WHOLE)
+CORRELATE = Correlate(MODEL, VOCABULARY, CAUSES, LAYOUT, WHOLE)
 
 
-def part_of(stage: Detect | Correlate, partition: int) -> Part:
+def part_of(stage: Stage, partition: int) -> Part:
     """The work on a partition that has some."""
     part = stage.part(partition)
     assert part is not None
     return part
 
 
+HOUR = recorded("storm-day", 20_000)[18_000:]
+
+
 def readings() -> dict[int, list[Record]]:
     """The worst hour of the storm on its partitions."""
     found: dict[int, list[Record]] = defaultdict(list)
-    batch = Intake(MODEL).step(recorded("storm-day", 20_000)[18_000:])
+    batch = Intake(MODEL).step(HOUR)
     for site, record in Sorter(MODEL, LAYOUT.site_of).step(batch.records):
         value = record.model_dump_json().encode()
         for partition in LAYOUT.assets if site is None else (LAYOUT.partition_of[site],):
@@ -121,6 +130,83 @@ def test_kills_and_interleaving_change_no_word(chance: Random) -> None:
     assert len(STRAIGHT) > 10
 
 
+# -- a city with borders ---------------------------------------------------------------------------
+
+DIVIDED = cut(of_districts)
+PARTITIONS = 4
+
+
+def whole_city(city: City) -> dict[Topic, list[bytes]]:
+    """What one process says of the hour."""
+    core = Core(city, VOCABULARY, CAUSES)
+    found: dict[Topic, list[bytes]] = defaultdict(list)
+    for record in Intake(city).step(HOUR).records:
+        outputs = core.step(record)
+        found[ALARMS] += [one.model_dump_json().encode() for one in outputs.alarms]
+        found[INCIDENTS] += [one.model_dump_json().encode() for one in outputs.incidents]
+        found[NOTIFICATIONS] += [one.model_dump_json().encode() for one in outputs.notifications]
+    return found
+
+
+def carried(stage: Stage, topics: dict[Topic, dict[int, list[Record]]], chance: Random) -> None:
+    """A stage at work: each part with a kill somewhere, what it says put onto topics, anyhow interleaved."""
+    queues = {}
+    for partition in stage.partitions:
+        records = topics[stage.source][partition]
+        saved, killed = sorted(chance.choices(range(len(records) + 1), k=2))
+        first = part_of(stage, partition)
+        outputs = said(first, stage.name, partition, records[:saved])
+        state = json.loads(json.dumps(first.snapshot()))
+        outputs += said(first, stage.name, partition, records[saved:killed])
+        second = part_of(stage, partition)
+        second.restore(state)
+        queues[partition] = outputs + said(second, stage.name, partition, records[saved:])
+    while left := [queue for queue in queues.values() if queue]:
+        place, output = chance.choice(left).pop(0)
+        number = partition_of(output.key, PARTITIONS) if output.partition < 0 else output.partition
+        there = topics[output.topic][number]
+        headers = {name: str(value) for name, value in headers_of(MODEL.city, place, output.kind)}
+        there.append(Record(len(there), 0, output.key, output.value, headers))
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=5, deadline=None)
+def test_domains_on_partitions_of_their_own_say_what_one_process_says(chance: Random) -> None:
+    """Alarms by domain, what domains say joined: every alarm, revision and word, over kills of every part."""
+    districts = Districts(DIVIDED, CAUSES, PARTITIONS)
+    topics: dict[Topic, dict[int, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    topics[Detect.source].update(READINGS)
+    join_at = partition_of(DIVIDED.city, PARTITIONS)
+    carried(Detect(DIVIDED, VOCABULARY, LAYOUT, districts), topics, chance)
+    carried(Correlate(DIVIDED, VOCABULARY, CAUSES, LAYOUT, districts), topics, chance)
+    carried(JoinDomains(DIVIDED, CAUSES, districts, join_at), topics, chance)
+
+    for topic, expected in WHOLE_DIVIDED.items():
+        there = {
+            record.value
+            for records in topics[topic].values()
+            for record in records
+            if topic is not ALARMS or record.headers["ce_type"] == "crosscurrent.alarm-change"
+        }
+        assert there == set(expected), topic.name
+        assert there, topic.name
+    assert len(topics[ALARMS]) > 1
+    assert any(r.headers["ce_type"].endswith("overheard") for p in topics[ALARMS].values() for r in p)
+
+
+WHOLE_DIVIDED = whole_city(DIVIDED)
+
+
+def test_a_domain_is_told_what_its_partition_hears() -> None:
+    """Who hears an asset's alarms stands in one place: its home first, every other partition once."""
+    districts = Districts(DIVIDED, CAUSES, PARTITIONS)
+    for asset, names in districts.domains.seen_by.items():
+        home, others = districts.hearing(asset)
+        partitions = [partition_of(key, PARTITIONS) for key in (home, *others)]
+        assert home == f"riverton/{districts.domains.home[asset]}"
+        assert sorted(partitions) == sorted({partition_of(f"riverton/{name}", PARTITIONS) for name in names})
+
+
 BROKEN: list[Any] = [
     b"",
     b"\xff",
@@ -133,7 +219,7 @@ BROKEN: list[Any] = [
 
 @pytest.mark.parametrize("value", BROKEN, ids=lambda value: value[:20].decode(errors="replace"))
 @pytest.mark.parametrize("stage", [DETECT, CORRELATE], ids=lambda stage: stage.name)
-def test_a_record_that_means_nothing_is_a_dead_letter(stage: Detect | Correlate, value: bytes) -> None:
+def test_a_record_that_means_nothing_is_a_dead_letter(stage: Stage, value: bytes) -> None:
     """Whoever wrote it, and whatever it is: kept with its reason, and the part goes on as before."""
     partition = next(iter(LAYOUT.assets)) if stage is DETECT else 0
     part = part_of(stage, partition)
@@ -155,7 +241,7 @@ def test_another_citys_records_are_not_ours() -> None:
 
 
 @pytest.mark.parametrize("stage", [DETECT, CORRELATE], ids=lambda stage: stage.name)
-def test_a_state_of_another_version_is_refused(stage: Detect | Correlate) -> None:
+def test_a_state_of_another_version_is_refused(stage: Stage) -> None:
     """Better no start than a start from what means something else."""
     part = part_of(stage, next(iter(LAYOUT.assets)) if stage is DETECT else 0)
 

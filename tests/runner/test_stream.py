@@ -2,14 +2,17 @@
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from collectors.messages import Message
 from collectors.recording import Writer
+from runner.kafka.records import kind_of
 from runner.replay import RESULTS, replay
 from runner.store import open_scratch, standing, write_standing
 from schemas.alarms import AlarmChange
@@ -29,12 +32,12 @@ def on_kafka(kafka: Kafka, prefix: str) -> OnKafka:
     return OnKafka(kafka, prefix)
 
 
-def embedded(messages: list[Message], folder: Path) -> Results:
+def embedded(messages: list[Message], folder: Path, city: Path = CITY) -> Results:
     """What the embedded replay says of these messages, in lines."""
     with Writer(folder / "storm.jsonl") as writer:
         for message in messages:
             writer.write(message)
-    replay(folder / "storm.jsonl", CITY, folder / "replay")
+    replay(folder / "storm.jsonl", city, folder / "replay")
     return {name: sorted((folder / "replay" / name).read_text().splitlines()) for name in RESULTS}
 
 
@@ -43,7 +46,7 @@ def on_topics(on_kafka: OnKafka) -> Results:
     alarms = [
         AlarmChange.model_validate_json(seen.text)
         for seen in on_kafka.records(ALARMS)
-        if "alarm" in seen.json
+        if kind_of(seen.headers) == "alarm-change"
     ]
     said = on_kafka.records(INCIDENTS)
     revisions = [IncidentRevision.model_validate_json(seen.text) for seen in said]
@@ -106,6 +109,42 @@ def test_workers_say_what_the_embedded_replay_says(
     assert ready == 200
     assert 'crosscurrent_outputs_total{stage="correlate",kind="incident-revision"}' in figures
     assert 'crosscurrent_lag_offsets{stage="detect",partition="' in figures
+    assert verified(on_kafka, tmp_path / "storm.jsonl") == (0, "")
+    assert replayed(on_kafka, tmp_path / "from-kafka") == expected
+
+
+def test_domains_on_workers_of_their_own_say_what_one_process_says(
+    kafka: Kafka, prefix: str, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    """Riverton cut where districts meet: two workers correlate, one of them joins; one is killed."""
+    city = tmp_path / "city.yaml"
+    model = yaml.safe_load(CITY.read_text())
+    zone = {asset["id"]: asset["zone"] for asset in model["assets"]}
+    for link in model["links"]:
+        link["border"] = link["relation"] != "carries" and zone[link["from"]] != zone[link["to"]]
+    city.write_text(json.dumps(model))
+    shutil.copy(CITY.with_name("alerts.yaml"), tmp_path)
+    on_kafka = OnKafka(kafka, prefix, city)
+    messages = recorded("storm-day", 24_000)[16_000:]
+    expected = embedded(messages, tmp_path, city)
+    correlate = ("stream", "correlate", "--shell", "kafka")
+    with (
+        on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "5") as collector,
+        on_kafka.verb("stream", "detect", "--shell", "kafka") as detect,
+        on_kafka.verb(*correlate, member="one") as one,
+        on_kafka.verb(*correlate, member="other") as other,
+    ):
+        publish(mosquitto, messages[:4_000])
+        one.kill()
+        with on_kafka.verb(*correlate, member="one") as again:
+            publish(mosquitto, messages[4_000:])
+            assert collector.wait(60) == 0
+            settled(on_kafka, expected)
+            for process in (detect, other, again):
+                end(process)
+
+    assert len({seen.partition for seen in on_kafka.records(ALARMS)}) > 1
+    assert len(expected["incidents.jsonl"]) > 0
     assert verified(on_kafka, tmp_path / "storm.jsonl") == (0, "")
     assert replayed(on_kafka, tmp_path / "from-kafka") == expected
 
