@@ -20,10 +20,10 @@ PENDING_MAX = 200_000
 
 
 class Merge(Generic[Said]):
-    """The parts' queues. ``said``: the models of what they say."""
+    """The parts' queues. ``said``: how what they say is read back."""
 
-    def __init__(self, parts: Iterable[int], said: type[Said]) -> None:
-        self._said = TypeAdapter(said)
+    def __init__(self, parts: Iterable[int], said: TypeAdapter[Said]) -> None:
+        self._said = said
         self._queues: dict[int, deque[Said | int]] = {part: deque() for part in sorted(parts)}
         self._times = dict.fromkeys(self._queues, 0)
         """Moves of stream time that wait in each queue."""

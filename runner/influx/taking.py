@@ -96,7 +96,7 @@ class Taking:
                 if kind_of(record.headers) == "frame":
                     frame = Frame.model_validate_json(record.value)
                     self.batch.lines[RAW.name] += self._lines.frame(frame)
-            case ALARMS.name if record.key == self._city and self._is_new(at.partition, record.headers):
+            case ALARMS.name if self._is_ours(record.headers) and self._is_new(at.partition, record.headers):
                 if kind_of(record.headers) == "alarm-change":
                     facts.append(self._lines.alarm(AlarmChange.model_validate_json(record.value)))
             case INCIDENTS.name if self._is_ours(record.headers):

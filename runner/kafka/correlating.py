@@ -58,7 +58,7 @@ class Correlate:
         names = self._districts.names.get(partition)
         if names is None:
             return None
-        inbox = Inbox(self._city.city, ALARMS, Detect.name, self._layout.assets, AlarmChange)
+        inbox = Inbox(self._city.city, ALARMS, Detect.name, self._layout.assets, TypeAdapter(AlarmChange))
         if self._districts.divided:
             domains = Domainwise(self._city, self._causes, self._vocabulary, self._districts.domains, names)
             return DomainsPart(inbox, domains, self._districts.at_home(names))
@@ -83,7 +83,7 @@ class JoinDomains:
         """The joining of a city, on the partition of its key."""
         if partition not in self.partitions:
             return None
-        heard: type[AlarmChange | DomainWord] = AlarmChange | DomainWord  # type: ignore[assignment]
+        heard: TypeAdapter[AlarmChange | DomainWord] = TypeAdapter(AlarmChange | DomainWord)
         inbox = Inbox(self._city.city, DOMAINS, Correlate.name, self._districts.names, heard)
         join = Join(self._city, self._causes, self._districts.domains)
         return JoinPart(inbox, join, Desk(self._policy, self._city))
@@ -95,9 +95,11 @@ class Inbox(Generic[Heard]):
     ``parts``: its partitions; ``heard``: what its records carry, beside ticks.
     """
 
-    def __init__(self, city: str, topic: Topic, stage: str, parts: Iterable[int], heard: type[Heard]) -> None:
+    def __init__(
+        self, city: str, topic: Topic, stage: str, parts: Iterable[int], heard: TypeAdapter[Heard]
+    ) -> None:
         self.city, self._topic, self._stage = city, topic, stage
-        self._model = TypeAdapter(heard)
+        self._model = heard
         self._merge = Merge(parts, heard)
         self._taken = dict.fromkeys(parts, (-1, -1))
         """Offset and number of the newest output of each part: those up to it are repetitions."""

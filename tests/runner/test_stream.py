@@ -129,16 +129,16 @@ def test_domains_on_workers_of_their_own_say_what_one_process_says(
     expected = embedded(messages, tmp_path, city)
     correlate = ("stream", "correlate", "--shell", "kafka")
     with (
-        on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "5") as collector,
         on_kafka.verb("stream", "detect", "--shell", "kafka") as detect,
         on_kafka.verb(*correlate, member="one") as one,
         on_kafka.verb(*correlate, member="other") as other,
+        on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "20") as collector,
     ):
         publish(mosquitto, messages[:4_000])
         one.kill()
         with on_kafka.verb(*correlate, member="one") as again:
             publish(mosquitto, messages[4_000:])
-            assert collector.wait(60) == 0
+            assert collector.wait(90) == 0
             settled(on_kafka, expected)
             for process in (detect, other, again):
                 end(process)

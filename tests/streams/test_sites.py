@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from alerts.desk import Desk
 from collectors.intake import Intake
@@ -61,7 +62,7 @@ def test_sites_say_together_what_the_whole_says(day: str) -> None:
         outputs = core.step(record)
         said += [*outputs.incidents, *outputs.notifications, *outputs.decisions]
     detectors = {name: Detector(part, VOCABULARY, clock=ToldClock(1)) for name, part in parts().items()}
-    merge, sorter = Merge(range(len(detectors)), AlarmChange), Sorter(CITY, SITE_OF)
+    merge, sorter = Merge(range(len(detectors)), TypeAdapter(AlarmChange)), Sorter(CITY, SITE_OF)
     correlator, desk = Correlation(CITY, load_causes(), VOCABULARY), Desk(city=CITY)
     said_in_parts = []
     for site, sorted_record in sorter.step(records):
@@ -101,7 +102,7 @@ def test_the_order_between_parts_plays_no_part(counts: list[list[int]], chance: 
         for now, number in enumerate(moves):
             tell[part] += [change(100 * part + 10 * now + i) for i in range(number)]
             tell[part].append(now)
-    straight, shuffled = Merge(range(3), AlarmChange), Merge(range(3), AlarmChange)
+    straight, shuffled = Merge(range(3), TypeAdapter(AlarmChange)), Merge(range(3), TypeAdapter(AlarmChange))
     for part, queue in enumerate(tell):
         for found in queue:
             straight.take(part, found)
@@ -112,7 +113,7 @@ def test_the_order_between_parts_plays_no_part(counts: list[list[int]], chance: 
         shuffled.take(part, tell[part].pop(0))
         rounds += shuffled.rounds()
         if number == cut:
-            kept, shuffled = shuffled.snapshot(), Merge(range(3), AlarmChange)
+            kept, shuffled = shuffled.snapshot(), Merge(range(3), TypeAdapter(AlarmChange))
             shuffled.restore(kept)
 
     assert rounds == list(straight.rounds())
