@@ -25,6 +25,7 @@ VERBS = (
     "play",
     "up",
     "demo",
+    "archive",
     "replay",
     "diff",
     "score",

@@ -18,19 +18,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Protocol
 
-from alerts.policyfile import load_policy
 from collectors.intake import Intake
 from collectors.messages import Message
 from collectors.recording import read
 from runner.core import Core, Outputs
 from runner.foresight import reliability
+from runner.log import Logged
+from runner.model import load_model
 from runner.store import open_scratch, standing, write_standing
-from schemas.cityfile import load_city
+from schemas.city import City
 from schemas.errors import CrosscurrentError
 from schemas.incidents import IncidentRevision
 from schemas.readings import Tick
 from schemas.times import rfc3339
-from schemas.vocabulary import load_vocabulary
 from streams.causes import load_causes
 from streams.tell import plain
 
@@ -90,17 +90,17 @@ def replay(
     out: Path,
     on_progress: OnProgress | None = None,
     causes: Path | None = None,
+    alerts: Path | None = None,
 ) -> dict[str, Any]:
     """Replay a recording under a city model into the folder ``out``; the summary, as it was written.
 
-    ``causes`` is a file of rules in the place of ours. Raises BadConfig for a city model or rules with
-    faults, NothingToReplay where no message of the recording could be used, OSError where a file can't be
-    read or written.
+    ``causes`` is a file of rules in the place of ours, ``alerts`` an ``alerts.yaml`` in the place of the one
+    beside the city model. Raises BadConfig for one of these files with faults, NothingToReplay where no
+    message of the recording could be used, OSError where a file can't be read or written.
     """
-    model = load_city(city)
-    rules = load_causes(causes) if causes else None
-    core = Core(model, load_vocabulary(beside=city), rules, load_policy(city, model))
-    return put_down(_Recording(recording, core, on_progress), out)
+    model, vocabulary, policy = load_model(city, alerts)
+    core = Core(model, vocabulary, load_causes(causes) if causes else None, policy)
+    return put_down(Thought(Recorded(recording, model), core, on_progress), out)
 
 
 def put_down(source: Source, out: Path) -> dict[str, Any]:
@@ -157,38 +157,100 @@ class _Results:
         self._decisions.close()
 
 
-class _Recording:
-    """A recording and one core."""
+class Input(Protocol):
+    """Records in the order received, for one core."""
 
-    def __init__(self, recording: Path, core: Core, on_progress: OnProgress | None) -> None:
-        self.name, self.city = recording.name, core.city.city
-        self._recording, self._core, self._on_progress = recording, core, on_progress
-        self._intake, self._faults = Intake(core.city), Faults()
+    name: str
+
+    @property
+    def taken(self) -> int:
+        """Messages, or records, so far."""
+        ...
+
+    def records(self) -> Iterator[Logged]:
+        """All of them, once."""
+        ...
+
+    def counts(self) -> dict[str, Any]:
+        """What the summary tells of the input."""
+        ...
+
+    def nothing(self) -> str:
+        """What to say where nothing of the input could be used."""
+        ...
+
+
+class Thought:
+    """An input and one core."""
+
+    def __init__(self, source: Input, core: Core, on_progress: OnProgress | None = None) -> None:
+        self.name, self.city = source.name, core.city.city
+        self._input, self._core, self._on_progress = source, core, on_progress
 
     @property
     def stream_time(self) -> int | None:
+        """How far the input has got."""
         return self._core.stream_time
 
     def outputs(self) -> Iterator[Outputs]:
-        core, intake = self._core, self._intake
-        for batch in batches(read(self._recording, self._faults.add)):
-            for record in intake.step(batch).records:
-                yield core.step(record)
+        """All that is said of the records, in order, to the end of the input."""
+        core = self._core
+        for record in self._input.records():
+            yield core.step(record)
             if self._on_progress:
-                self._on_progress(intake.counts["messages"], core.stream_time)
+                self._on_progress(self._input.taken, core.stream_time)
         if core.stream_time is not None:  # the end of the input: look at what was waiting for time to move
             yield core.step(Tick(at=core.stream_time))
 
     def counts(self) -> dict[str, Any]:
+        """What the summary tells of the input, and of its readings."""
+        counted = self._input.counts()
+        return {**counted, "detect": dict(sorted(self._core.counts.items()))}
+
+    def nothing(self) -> str:
+        """What to say where nothing of the input could be used."""
+        return self._input.nothing()
+
+
+class Recorded:
+    """A recording as an input; of it what was received from ``start`` to before ``end`` (ms; None: all)."""
+
+    def __init__(self, path: Path, city: City, start: int | None = None, end: int | None = None) -> None:
+        self.name = path.name
+        self._path, self._start, self._end = path, start, end
+        self._intake, self._faults = Intake(city), Faults()
+        self._times: tuple[int, int] | None = None
+        """When the first and the last of all its messages were received."""
+
+    @property
+    def taken(self) -> int:
+        """Messages so far."""
+        return self._intake.counts["messages"]
+
+    def records(self) -> Iterator[Logged]:
+        """All of them, once. Raises OSError where the file can't be read."""
+        for batch in batches(filter(self._asked_for, read(self._path, self._faults.add))):
+            yield from self._intake.step(batch).records
+
+    def counts(self) -> dict[str, Any]:
+        """What the intake counted, and broken lines."""
         return {
             "intake": dict(sorted(self._intake.counts.items())),
-            "detect": dict(sorted(self._core.counts.items())),
             "broken_lines": self._faults.count,
             "first_broken_lines": self._faults.first,
         }
 
     def nothing(self) -> str:
-        return why_nothing(self._recording, self._intake, self._faults)
+        """What to say where nothing of it could be used."""
+        if self._times and not self.taken:
+            there = f"{rfc3339(self._times[0])} to {rfc3339(self._times[1])}"
+            return f"{self._path}: nothing to replay: nothing was received in the range; it holds {there}"
+        return why_nothing(self._path, self._intake, self._faults)
+
+    def _asked_for(self, message: Message) -> bool:
+        at = message.received
+        self._times = (min(self._times[0], at), max(self._times[1], at)) if self._times else (at, at)
+        return (self._start is None or at >= self._start) and (self._end is None or at < self._end)
 
 
 def batches(messages: Iterator[Message]) -> Iterator[list[Message]]:

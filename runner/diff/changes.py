@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from schemas.alerting import Policy
 from schemas.city import City
 from streams.causes import Causes
 
@@ -75,6 +76,12 @@ def _tables(before: Causes, after: Causes) -> Iterator[str]:
     for name in was:
         if was[name] != is_[name]:
             yield f"{name} of the rules changed"
+
+
+def alerts_changed(before: Policy, after: Policy) -> list[str]:
+    """Which parts of ``alerts.yaml`` differ."""
+    was, is_ = before.model_dump(), after.model_dump()
+    return [f"{name} of alerts.yaml changed" for name in was if was[name] != is_[name]]
 
 
 def _words(before: Mapping[Key, BaseModel], after: Mapping[Key, BaseModel], name: Any) -> dict[Key, str]:

@@ -16,21 +16,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
-from alerts.policyfile import FILE_NAME as ALERTS
 from runner.bench.day import digest
 from runner.bench.tasks import THINKING, code_digest
-from runner.diff.changes import Changes, changes_of
+from runner.diff.changes import Changes, alerts_changed, changes_of
 from runner.diff.compare import compare
 from runner.diff.pairing import Clock
 from runner.diff.told import DayDiff, load_told
 from runner.diff.versions import CITY, SUMMARY, Version, run_code
 from runner.labels import BadInput
+from runner.model import BESIDE, load_model
 from runner.replay import RESULTS, replay
 from schemas.city import City
 from schemas.cityfile import load_city
 from schemas.errors import BadConfig
 from schemas.times import SECOND
-from schemas.vocabulary import FILE_NAME as VOCABULARY
 from streams.causes import Causes, load_causes
 
 FORMAT = "1"
@@ -95,9 +94,7 @@ def between(
         changes = changes_between(sides)
     differences = compare(before, after, changes, _clock(timezone))
     notes = []
-    if not differences and any(
-        (folders[0] / name).read_bytes() != (folders[1] / name).read_bytes() for name in RESULTS
-    ):
+    if not differences and _content(folders[0]) != _content(folders[1]):
         notes = ["what is told is the same, save for probabilities, consequences or words of incidents"]
     return DayDiff(
         day=title,
@@ -108,6 +105,11 @@ def between(
         differences=tuple(differences),
         notes=tuple(notes),
     )
+
+
+def _content(folder: Path) -> list[bytes]:
+    """The results; another Crosscurrent may write fewer files."""
+    return [path.read_bytes() for name in RESULTS if (path := folder / name).is_file()]
 
 
 def city_of(version: Version, recording: Path) -> Path:
@@ -124,16 +126,25 @@ def city_of(version: Version, recording: Path) -> Path:
 
 
 def changes_between(sides: Sequence[tuple[Version, Path]]) -> Changes:
-    """What differs between two versions with their city models, as far as this Crosscurrent can read them."""
+    """What differs between two versions with their city models, as far as this Crosscurrent can read them.
+
+    Raises BadConfig where a version for this Crosscurrent has faults.
+    """
     (before, _), (after, _) = sides
     others = ["the code differs"] if before.code != after.code else []
     loaded: list[tuple[City, Causes]] = []
+    policies = []
     for version, city in sides:
         try:
-            loaded.append((load_city(city), load_causes(version.rules)))
-        except (BadConfig, OSError):  # written for another Crosscurrent
+            model = load_model(city, version.alerts)
+            loaded.append((model.city, load_causes(version.rules)))
+            policies.append(model.policy)
+        except (BadConfig, OSError):
+            if version.code is None:
+                raise
+            # written for another Crosscurrent
             return Changes(others=(*others, f"{version.name} can't be read by this Crosscurrent"))
-    return changes_of(loaded[0], loaded[1], others)
+    return changes_of(loaded[0], loaded[1], [*others, *alerts_changed(*policies)])
 
 
 def _replayed(version: Version, recording: Path, city: Path, cache: Path) -> Path:
@@ -146,7 +157,7 @@ def _replayed(version: Version, recording: Path, city: Path, cache: Path) -> Pat
     with TemporaryDirectory(prefix=".part-", dir=folder.parent) as scratch:
         made = Path(scratch) / folder.name
         if version.code is None:
-            replay(recording, city, made, causes=version.causes)
+            replay(recording, city, made, causes=version.causes, alerts=version.alerts)
         else:
             _replay_by(version, version.code, recording, city, made)
         if not folder.is_dir():  # another process may have been quicker
@@ -164,8 +175,8 @@ def _replay_by(version: Version, code: Path, recording: Path, city: Path, out: P
 
 
 def _key(version: Version, recording: Path, city: Path) -> str:
-    beside = (city.with_name(name) for name in (VOCABULARY, ALERTS))
-    files = [recording, city, *beside, *([version.causes] if version.causes else [])]
+    own = [path for path in (version.causes, version.alerts) if path]
+    files = [recording, city, *(city.with_name(name) for name in BESIDE), *own]
     code = code_digest(THINKING) if version.code is None else digest(version.code / part for part in THINKING)
     parts = [FORMAT, code, *(f"{file.name} {digest([file])}" for file in files if file.is_file())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

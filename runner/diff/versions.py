@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from alerts.policyfile import FILE_NAME as ALERTS
+from runner.model import load_model
 from runner.moments import BadUsage
-from schemas.cityfile import load_city
 from schemas.errors import CrosscurrentError
 from streams.causes import BUILT_IN, load_causes
 
@@ -35,6 +36,7 @@ class Version:
     name: str
     city: Path | None
     causes: Path | None
+    alerts: Path | None
     code: Path | None
     """A Crosscurrent other than this one, which shall do the thinking."""
 
@@ -56,21 +58,21 @@ def open_version(name: str, repository: Path, cache: Path) -> Version:
         raise BadVersion(f"{name} is a file; name the folder in which it lies; nothing was compared")
     if not folder.is_dir():
         folder = _revision(name, repository, cache)
-    city, causes, launcher = (
-        path if path.is_file() else None for path in (folder / CITY, folder / CAUSES, folder / LAUNCHER)
+    city, causes, alerts, launcher = (
+        path if (path := folder / file).is_file() else None for file in (CITY, CAUSES, ALERTS, LAUNCHER)
     )
-    if not (city or causes or launcher):
+    if not (city or causes or alerts or launcher):
         raise BadVersion(
-            f"{name} holds no version: expected {CITY} (a city model), {CAUSES} (rules) or {LAUNCHER} (a "
-            "Crosscurrent to think with) in it; nothing was compared"
+            f"{name} holds no version: expected {CITY} (a city model), {CAUSES} (rules), {ALERTS} (who is "
+            f"told) or {LAUNCHER} (a Crosscurrent to think with) in it; nothing was compared"
         )
     code = folder.resolve() if launcher and folder.resolve() != OWN else None
-    version = Version(name, city, causes, code)
+    version = Version(name, city, causes, alerts, code)
     if code is not None:
         _starts(version, code)
     else:  # what is for another Crosscurrent may be written for it alone
         if city:
-            load_city(city)
+            load_model(city)
         load_causes(version.rules)
     return version
 

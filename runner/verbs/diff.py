@@ -24,7 +24,8 @@ FORMATS = ("table", "markdown", "html", "json")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Two versions, the days, and the answer's form."""
-    meaning = "a folder with city.yaml, causes.yaml or a Crosscurrent; a git revision; or what a replay wrote"
+    files = "city.yaml, causes.yaml, alerts.yaml or a Crosscurrent"
+    meaning = f"a folder with {files}; a git revision; or what a replay wrote"
     parser.add_argument("a", metavar="A", help=f"before: {meaning}")
     parser.add_argument("b", metavar="B", help="after: the same")
     parser.add_argument(
@@ -89,9 +90,6 @@ def _of_days(args: argparse.Namespace) -> "Report":
     cache = args.cache or default_cache()
     a, b = (open_version(name, args.repo, cache) for name in (args.a, args.b))
     recordings = recordings_in(args.days)
-    tasks = [Task(recording, a, b, cache.resolve()) for recording in recordings]
-    days, left_out = _do(tasks, args.workers or len(os.sched_getaffinity(0)))
-    trim(cache)
     changes: dict[str, None] = {}
     for city in {recording.parent: recording for recording in recordings}.values():
         try:
@@ -99,6 +97,9 @@ def _of_days(args: argparse.Namespace) -> "Report":
         except BadInput:
             continue  # told of each day
         changes |= dict.fromkeys(said)
+    tasks = [Task(recording, a, b, cache.resolve()) for recording in recordings]
+    days, left_out = _do(tasks, args.workers or len(os.sched_getaffinity(0)))
+    trim(cache)
     return Report(a=args.a, b=args.b, changes=tuple(changes), days=tuple(days), left_out=tuple(left_out))
 
 

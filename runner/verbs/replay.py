@@ -1,6 +1,6 @@
-"""``crosscurrent replay``: a recording, or what Kafka holds, through all of the thinking, into a folder.
+"""``crosscurrent replay``: what was recorded, archived or written to Kafka, thought about anew.
 
-In:  a recording or a Kafka, and a city model.
+In:  a recording, an archive or a Kafka, and a city model.
 Out: the five files of ``runner.replay``; on the terminal what they hold, or the summary as JSON.
 """
 
@@ -10,68 +10,103 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.moments import BadUsage, moment
+
+if TYPE_CHECKING:
+    from runner.model import Model
+    from runner.replay import Input, Source
 
 SUMMARY = "Replay a recording into alarms, incidents and notifications; the same bytes at every run."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The recording, the city model, where the results go, and the rules."""
+    """What to replay, the city model, where the results go, and the rules."""
     parser.add_argument(
         "recording",
         metavar="RECORDING",
-        help="*.jsonl, *.jsonl.gz or *.jsonl.zst; or the readings of a Kafka, kafka://[USER@]HOST[:PORT][,...]",
+        help="*.jsonl, *.jsonl.gz or *.jsonl.zst; an archive (a folder or an address); or the readings of a "
+        "Kafka, kafka://[USER@]HOST[:PORT][,...]",
     )
-    parser.add_argument("--city", metavar="FILE", type=Path, required=True, help="the city model")
+    parser.add_argument(
+        "--city", metavar="FILE", type=Path, help="the city model (an archive: default is the one it keeps)"
+    )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the results go")
     parser.add_argument(
         "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
     )
-    parser.add_argument(
-        "--from", dest="start", metavar="TIME", help="Kafka: only what was written since then"
-    )
-    parser.add_argument("--to", dest="end", metavar="TIME", help="Kafka: only what was written before")
+    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was received since then")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was received before")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay and print; 0. Raises BadConfig, NothingToReplay, KafkaFailed or OSError."""
-    if args.recording.startswith(("kafka://", "kafkas://")):
-        summary = _from_kafka(args)
-    else:
-        from runner.replay import replay
+    """Replay and print; 0. Raises CrosscurrentError or OSError where something can't be used."""
+    from runner.replay import put_down
 
-        if args.start or args.end:
-            raise BadUsage("--from and --to choose records of a Kafka; a recording is replayed whole")
-        meter = _Meter() if sys.stderr.isatty() else None
-        summary = replay(Path(args.recording), args.city, args.out, meter, args.causes)
-    for fault in summary.get("first_broken_lines") or summary.get("first_broken_records", ()):
-        print(f"{args.recording}: {fault}", file=sys.stderr)
+    summary = put_down(_source(args), args.out)
+    for faults in ("first_broken_lines", "first_broken_records", "first_damaged_files"):
+        for fault in summary.get(faults, ()):
+            print(f"{args.recording}: {fault}", file=sys.stderr)
     sys.stdout.write(json.dumps(summary, indent=1) + "\n" if args.json else _said(summary, args.out))
     return 0
 
 
-def _from_kafka(args: argparse.Namespace) -> dict[str, Any]:
-    from alerts.policyfile import load_policy
+def _source(args: argparse.Namespace) -> "Source":
+    start, end = moment(args.start), moment(args.end)
+    if args.recording.startswith(("kafka://", "kafkas://")):
+        return _kafka(args, start, end)
+    from runner.core import Core
+    from runner.replay import Thought
+    from streams.causes import load_causes
+
+    model, source = _archived(args, start, end) if _is_archive(args) else _recorded(args, start, end)
+    core = Core(*model[:2], load_causes(args.causes) if args.causes else None, model.policy)
+    return Thought(source, core, _Meter() if sys.stderr.isatty() else None)
+
+
+def _is_archive(args: argparse.Namespace) -> bool:
+    return "://" in args.recording or Path(args.recording).is_dir()
+
+
+def _archived(args: argparse.Namespace, start: int | None, end: int | None) -> "tuple[Model, Input]":
+    from runner.extras import needs
+
+    with needs("archive"):
+        from runner.archive.reading import Range
+        from runner.archive.replaying import Archived
+    source = Archived(args.recording, Range(start, end), args.city)
+    return source.model, source
+
+
+def _recorded(args: argparse.Namespace, start: int | None, end: int | None) -> "tuple[Model, Input]":
+    from runner.model import load_model
+    from runner.replay import Recorded
+
+    model = load_model(_city(args))
+    return model, Recorded(Path(args.recording), model.city, start, end)
+
+
+def _kafka(args: argparse.Namespace, start: int | None, end: int | None) -> "Source":
     from runner.extras import needs
     from runner.kafka.settings import kafka_settings
-    from runner.replay import put_down
-    from schemas.cityfile import load_city
-    from schemas.vocabulary import load_vocabulary
-    from streams.causes import load_causes
+    from runner.model import load_model
+    from streams.causes import BUILT_IN, load_causes
 
     with needs("kafka"):
         from runner.kafka.replaying import KafkaSource
-
     settings = kafka_settings(args.recording, os.environ)
-    causes = load_causes(args.causes) if args.causes else load_causes()
-    start, end = moment(args.start), moment(args.end)
-    city, vocabulary = load_city(args.city), load_vocabulary(beside=args.city)
-    policy = load_policy(args.city, city)
-    source = KafkaSource(city, vocabulary, causes, settings, start, end, policy=policy)
-    return put_down(source, args.out)
+    city, vocabulary, policy = load_model(_city(args))
+    causes = load_causes(args.causes or BUILT_IN)
+    return KafkaSource(city, vocabulary, causes, settings, start, end, policy=policy)
+
+
+def _city(args: argparse.Namespace) -> Path:
+    if args.city is None:
+        raise BadUsage("name the city model with --city; only an archive keeps its own")
+    path: Path = args.city
+    return path
 
 
 class _Meter:
@@ -106,6 +141,8 @@ def _said(summary: dict[str, Any], out: Path) -> str:
         lines.append(f"{refused} messages were refused; counts are in summary.json")
     if broken := summary.get("broken_lines"):
         lines.append(f"{broken} lines of the recording could not be read")
+    if damaged := summary.get("damaged_files"):
+        lines.append(f"{damaged} files of the archive could not be read; what they hold is left out")
     if broken := summary.get("broken_records"):
         lines.append(f"{broken} records could not be read")
     return "\n".join(lines) + "\n"

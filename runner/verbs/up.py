@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from runner.archive.following import Follower
     from runner.embedded import Embedded
     from runner.influx.settings import InfluxSettings
 
 SUMMARY = "Watch a city: in one process, with a web page; or all that one host needs on Kafka."
-ONE_PROCESS = ("data", "host", "mqtt_port", "console_port", "no_console")
+ONE_PROCESS = ("data", "host", "mqtt_port", "console_port", "no_console", "archive", "archive_days")
 ON_KAFKA = ("detectors", "shell", "metrics")
 LOOPBACK = "127.0.0.1"
 MQTT_PORT, CONSOLE_PORT = 1883, 8080
@@ -43,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--host", help="address to listen on; there is no password (default loopback)")
     one.add_argument("--console-port", type=int, help=f"port of the web page (default {CONSOLE_PORT})")
     one.add_argument("--no-console", action="store_true", default=None, help="no web page")
+    one.add_argument(
+        "--archive", metavar="ARCHIVE", help="keep what is received here: a folder, or an address"
+    )
+    one.add_argument(
+        "--archive-days", type=int, metavar="N", help="days that stay in the archive (default: all)"
+    )
     many = parser.add_argument_group("on Kafka")
     many.add_argument(
         "--kafka",
@@ -70,6 +77,8 @@ def _refuse(args: argparse.Namespace, names: tuple[str, ...]) -> None:
     given = ", ".join(f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is not None)
     if given:
         raise BadUsage(f"{given}: means nothing {'without' if args.kafka is None else 'with'} --kafka")
+    if args.archive_days is not None and (args.archive is None or args.archive_days < 1):
+        raise BadUsage("--archive-days: expected at least 1, and an --archive")
     if args.detectors is not None and args.detectors < 1:
         raise BadUsage(f"--detectors {args.detectors}: expected at least 1")
 
@@ -130,7 +139,7 @@ def _in_one_process(args: argparse.Namespace) -> int:
     from alerts.policyfile import load_policy
     from runner.embedded import Embedded
     from runner.interrupts import interrupts
-    from runner.serving import free_port, serve
+    from runner.serving import free_port, say, serve
     from schemas.cityfile import load_city
     from schemas.vocabulary import load_vocabulary
     from streams.causes import load_causes
@@ -152,9 +161,13 @@ def _in_one_process(args: argparse.Namespace) -> int:
             influx=_influx(args),
             on_failure=caught.leave,
         )
+        follower = _follower(args, embedded)
         embedded.start()
         try:
             _tell(embedded, host)
+            if follower:
+                say(f"archive  {args.archive}")
+                follower.start()
             if args.no_console:
                 signal.pause()
             else:
@@ -162,6 +175,8 @@ def _in_one_process(args: argparse.Namespace) -> int:
                 port = free_port(host, wanted, "--console-port")
                 serve(args.console, embedded, host, port, show=False)
         finally:
+            if follower:
+                follower.stop()
             embedded.stop()
     if embedded.failure is not None:
         raise embedded.failure
@@ -177,6 +192,27 @@ def _influx(args: argparse.Namespace) -> "InfluxSettings | None":
     with needs("influx"):
         from runner.influx.settings import influx_settings
     return influx_settings(args.influx, args.token_file, os.environ)
+
+
+def _follower(args: argparse.Namespace, embedded: "Embedded") -> "Follower | None":
+    """Who brings the log into an archive; None where none is wanted."""
+    from runner.extras import needs
+    from runner.serving import say
+
+    if args.archive is None:
+        return None
+    with needs("archive"):
+        from runner.archive.following import Follower
+        from runner.archive.place import Place
+        from runner.archive.writing import KeptModel
+    try:
+        model = KeptModel.of(embedded.city, args.city)
+        return Follower(
+            embedded.store.log, embedded.store.folder, Place(args.archive), model, say, args.archive_days
+        )
+    except BaseException:
+        embedded.store.close()
+        raise
 
 
 def default_folder(city: str) -> Path:

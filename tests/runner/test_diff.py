@@ -328,6 +328,22 @@ def test_another_code_thinks_with_its_own_rules(tmp_path: Path, hours: Path, cac
     assert any("feeder-2 dead" in (one["before"] or "") + one["subject"] for one in rooted)
 
 
+def test_who_is_told_is_a_version_too(
+    tmp_path: Path, hours: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the pages differ, and say which part of alerts.yaml they come of."""
+    for name, settle in (("a", "2m"), ("b", "20m")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "alerts.yaml").write_text(
+            f"settle: {settle}\nreceivers: {{on-call: {{type: console}}}}\n"
+        )
+    diff(tmp_path / "a", tmp_path / "b", hours, "--format", "json", cache=cache)
+    found = json.loads(capsys.readouterr().out)["days"][0]["differences"]
+    assert {one["what"] for one in found} == {"page"}
+    assert "later" in {one["move"] for one in found}
+    assert all("settle of alerts.yaml changed" in one["reasons"] for one in found)
+
+
 def test_what_replays_wrote_can_be_compared(hours: Path, tmp_path: Path) -> None:
     """Two folders of results bring their own day; one alone is refused."""
     for name in ("x", "y"):

@@ -1,0 +1,132 @@
+"""A range of an archive as records, in the order received.
+
+In:  manifests, and times between which something was received.
+Out: frames, events and ticks.
+Promises: a file that is damaged or gone is named to ``on_fault`` and skipped, the rest is read. Of each file
+of a batch one row group is in memory.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from runner.archive.manifests import NOWHERE, File, Manifest, sha256
+from runner.archive.place import Place
+from runner.archive.tables import Columns, Other, columns_of, frames, in_order, others_of, unpacked
+from runner.log import Logged
+from schemas.readings import Frame
+from schemas.times import rfc3339
+
+OnDamage = Callable[[str], None]
+"""Told of each file that can't be used."""
+
+
+class Range(NamedTuple):
+    """What is asked for: received from ``start`` to before ``end`` (ms), of these utilities; None: all."""
+
+    start: int | None = None
+    end: int | None = None
+    utilities: frozenset[str] | None = None
+
+    def meets(self, one: Manifest) -> bool:
+        """Whether a batch has anything in the times asked for."""
+        return (self.end is None or one.start < self.end) and (self.start is None or one.end >= self.start)
+
+    def holds(self, received: int) -> bool:
+        """Whether a time is in it."""
+        return (self.start is None or received >= self.start) and (self.end is None or received < self.end)
+
+    def wants(self, file: File) -> bool:
+        """Whether a file's utility is asked for; what has no utility always is."""
+        return self.utilities is None or file.utility == NOWHERE or file.utility in self.utilities
+
+    def words(self) -> str:
+        """For people."""
+        start, end = (None if at is None else rfc3339(at) for at in (self.start, self.end))
+        return f"from {start or 'the beginning'} to {end or 'the end'}"
+
+
+def checked(place: Place, file: File) -> bytes:
+    """A file's content. Raises OSError where it is gone or not what was written."""
+    content = place.get(file.path)
+    if sha256(content) != file.sha256:
+        raise OSError(
+            f"its digest is not the one that was written; {len(content)} bytes, {file.bytes} expected"
+        )
+    return content
+
+
+def records_of(
+    place: Place, manifests: Sequence[Manifest], wanted: Range, on_fault: OnDamage, *, fine: bool = False
+) -> Iterator[Logged]:
+    """All that was received in a range; ``fine``: a frame holds what was received at one moment.
+
+    Raises OSError where the place can't be reached.
+    """
+    for manifest in manifests:
+        if wanted.meets(manifest):
+            yield from _batch(place, manifest, wanted, on_fault, _Cut(wanted, fine))
+
+
+def _batch(
+    place: Place, manifest: Manifest, wanted: Range, on_fault: OnDamage, cut: "_Cut"
+) -> Iterator[Logged]:
+    readings: list[Iterator[Columns]] = []
+    others: list[Iterator[Other]] = []
+    for file in manifest.files:
+        if not wanted.wants(file):
+            continue
+        try:
+            content = checked(place, file)
+            tables = unpacked(content)
+            if file.kind == "readings":
+                readings.append(map(columns_of, tables))
+            else:
+                others.append(chain.from_iterable(map(partial(others_of, file.kind), tables)))
+        except (OSError, pa.ArrowException) as error:
+            on_fault(f"{file.path}: {error}; its {file.rows} {file.kind} are skipped")
+    following = heapq.merge(*others, key=lambda other: other[0])
+    yield from _woven(in_order(readings), following, cut)
+
+
+class _Cut:
+    """Readings to the frames that are asked for."""
+
+    def __init__(self, wanted: Range, fine: bool) -> None:
+        self.wanted = wanted
+        self._fine = fine
+        self._low = -np.inf if wanted.start is None else wanted.start
+        self._high = np.inf if wanted.end is None else wanted.end
+
+    def frames(self, part: Columns) -> Iterator[Frame]:
+        """Those of the range."""
+        inside = part[(part.received >= self._low) & (part.received < self._high)]
+        if not self._fine:
+            yield from frames(inside)
+            return
+        moments = np.flatnonzero(np.diff(inside.received)) + 1
+        for start, end in pairwise((0, *moments.tolist(), len(inside))):
+            yield from frames(inside[start:end])
+
+
+def _woven(readings: Iterable[Columns], others: Iterator[Other], cut: _Cut) -> Iterator[Logged]:
+    """Frames, with events and ticks where they came."""
+    other = next(others, None)
+    for part in readings:
+        start = 0
+        while other is not None and other[0] < part.number[-1]:
+            place = int(np.searchsorted(part.number, other[0]))
+            yield from cut.frames(part[start:place])
+            if cut.wanted.holds(other[1]):
+                yield other[2]
+            start, other = place, next(others, None)
+        yield from cut.frames(part[start:])
+    while other is not None:
+        if cut.wanted.holds(other[1]):
+            yield other[2]
+        other = next(others, None)
