@@ -86,6 +86,6 @@ HEADED: Mapping[str, Mapping[str, Any]] = {
     "Opened": {"custom.width": 170},
 } | {
     heading: {**_moment(), "custom.width": 170}
-    for heading in ("Since", "Until", "From", "To", "Told", "Came")
+    for heading in ("Since", "Until", "From", "To", "Told", "Came", "Known")
 }
 """Headings that look alike on every board."""

@@ -7,7 +7,7 @@ Out: builders of panels, or links.
 from typing import Any
 
 from grafana import flux, look, names, panels
-from schemas.points import ALARM, EXPECTED
+from schemas.points import EXPECTED
 
 FLOOD = 10
 """Alarms in ten minutes at one desk above which nobody keeps up (ISA-18.2, EEMUA 191)."""
@@ -154,14 +154,14 @@ def soon(city: str) -> str:
 def newest(city: str, **place: Any) -> panels.Panel:
     """Whether what the board shows is of now."""
     age = flux.flow(
-        flux.points(ALARM, "known_at", city=city, days_back=flux.ALARMS_BACK),
-        "group()",
+        flux.alarms(city),
+        "map(fn: (r) => ({r with _value: r.announced}))",
         'max(column: "_value")',
         f"map(fn: (r) => ({{_value: float(v: {flux.NOW} - r._value) / 1000.0}}))",
     )
     return panels.figure(
-        "Newest alarm news",
-        "How long before the end of the time range something was last said of an alarm.",
+        "Since the last alarm",
+        "How long before the end of the time range the last alarm was told.",
         age,
         unit="s",
         empty="no alarm in a week",

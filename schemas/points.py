@@ -12,7 +12,9 @@ from typing import Literal
 LIVE = "live"
 """The run of what truly happens; a replay has a name of its own."""
 NONE = "-"
-"""A tag that has no value here."""
+"""A tag, or a text in a field, that has no value here. Never an empty text: of a column of texts Flux (0.196,
+InfluxDB 2.7) loses the first empty one that follows others, and those after it move up by a row.
+"""
 PARTS_MAX = 1_000
 """Parts of one kind that one revision can have: its nanoseconds."""
 
@@ -169,7 +171,7 @@ INCIDENT = Measurement(
         _text("summary", "In one sentence"),
         _text("explanation", "In plain words, a line each"),
         _text("replaces", "Ids that it took over, with commas"),
-        _text("replaced_by", "The id that took it over, or nothing"),
+        _text("replaced_by", "The id that took it over, or -"),
         *_PLACE,
     ),
     "opened, plus one microsecond for each revision",
@@ -226,7 +228,7 @@ FORETOLD = _parts(
     (
         *_FORESEEN,
         _moment("told", "When it was first told"),
-        _text("outcome", "hit, miss, unknown; nothing while that is open"),
+        _text("outcome", "hit, miss, unknown; - while that is open"),
         _moment("came", "When it began; 0 where it did not"),
     ),
     "A prediction as it was first told, and what came of it.",

@@ -48,7 +48,7 @@ _TEXT = str.maketrans({'"': r"\"", "\\": r"\\"})
 _FORMS: dict[Kind, Callable[[Any], str]] = {
     "float": lambda value: repr(float(value)),
     "integer": lambda value: f"{value}i",
-    "string": lambda value: f'"{str(value).translate(_TEXT)}"',
+    "string": lambda value: f'"{(str(value) or NONE).translate(_TEXT)}"',
     "boolean": lambda value: "true" if value else "false",
 }
 _QUALITIES = tuple(f",quality={quality.value}i " for quality in Quality)

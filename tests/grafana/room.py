@@ -24,6 +24,7 @@ from runner.influx.settings import InfluxSettings
 from runner.influx.setup import Setup
 from runner.influx.writer import Writer
 from schemas.cityfile import load_city
+from schemas.incidents import IncidentRevision
 from schemas.points import BUCKETS, FACTS, LIVE, PIPELINE, RAW
 from schemas.readings import Frame, Tick
 from schemas.times import DAY, MINUTE, parse_time, rfc3339
@@ -63,6 +64,8 @@ class Room:
         self.day = datetime.now(UTC).date() - timedelta(days=2)
         self.incident = ""
         """The incident that holds most."""
+        self.revisions: list[IncidentRevision] = []
+        """All that was said of it, in order."""
         self.variables: dict[str, str] = {}
 
     @property
@@ -140,13 +143,13 @@ class Room:
         intake, lines = Intake(self.city), Lines(self.city)
         raw: list[str] = []
         facts: list[str] = []
-        sizes: dict[str, int] = {}
+        told: list[IncidentRevision] = []
 
         def take(outputs: Outputs) -> None:
             facts.extend(lines.alarm(change) for change in outputs.alarms)
             facts.extend(text for one in outputs.incidents for text in lines.revision(one))
             facts.extend(lines.notification(note) for note in outputs.notifications)
-            sizes.update({one.id: len(one.members) for one in outputs.incidents})
+            told.extend(outputs.incidents)
 
         for record in intake.step(list(self._messages())).records:
             if isinstance(record, Frame):
@@ -154,7 +157,8 @@ class Room:
             take(core.step(record))
         assert core.stream_time is not None
         take(core.step(Tick(at=core.stream_time)))
-        self.incident = max(sizes, key=lambda one: sizes[one])
+        self.incident = max(told, key=lambda one: len(one.members)).id
+        self.revisions = [one for one in told if one.id == self.incident]
         return raw, facts
 
     def _messages(self) -> Iterator[Message]:

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from grafana import files, watch
+from grafana import files, look, watch
 from schemas.cityfile import load_city
-from schemas.points import BUCKETS, MEASUREMENTS, Measurement
+from schemas.points import BUCKETS, MEASUREMENTS, NONE, Measurement
 from tests.grafana.room import SECONDS_MAX, Room, timed
 
 CITY = load_city(Path(__file__).parents[2] / "cities" / "riverton" / "city.yaml")
+YEAR_2000_MS = 946_684_800_000
 EMPTY = {
     ("water", "Incidents"): "the storm does not reach the water supply before eleven",
     ("water", "Standing alarms here"): "so there is no alarm of it",
@@ -75,6 +76,16 @@ def test_every_question_is_answered(room: Room, question: Question) -> None:
         assert shapes == {("_time", "_value")}, "one time, one value: else Grafana draws no line"
     if question.kind in {"table", "stat", "geomap", "bargauge", "nodeGraph", "annotation"}:
         assert len(answer) == 1, "a table or a number is one frame"
+
+
+def test_times_are_shown_as_times(room: Room) -> None:
+    """Milliseconds since 1970 stand in no table as they are."""
+    for question in ALL:
+        if question.kind == "table" and (question.board, question.title) not in EMPTY:
+            [table] = room.ask(question.query)
+            for heading, values in table.columns.items():
+                if table.kinds[heading] == "long" and any(int(value or 0) > YEAR_2000_MS for value in values):
+                    assert look.HEADED[heading]["unit"] == "dateTimeAsLocal", (str(question), heading)
 
 
 def test_the_empty_ones_are_there() -> None:
@@ -143,6 +154,23 @@ def test_the_incident_is_marked_at_its_time(room: Room) -> None:
     assert row["timeEnd"] > row["time"]
     assert set(row["tags"].split(",")) >= {"critical", "storm", "power"}
     assert row["text"]
+
+
+def test_lists_are_told_as_they_were_written(room: Room) -> None:
+    """Each step of the chain with its own cause, effect and way: Flux once moved a column up by a row."""
+    query = next(question.query for question in ALL if question.title == "Steps")
+    [table] = room.ask(query, "05:00", "23:59")
+    told = zip(*(table.columns[name] for name in ("Cause", "Effect", "Through", "Rule")), strict=True)
+
+    assert sorted(told) == sorted(
+        (
+            f"{step.cause} {step.cause_condition}",
+            f"{step.effect} {step.effect_condition}",
+            ",".join(step.through) or NONE,
+            step.rule,
+        )
+        for step in room.revisions[-1].chain
+    )
 
 
 def test_limits_are_those_of_the_city_model(room: Room) -> None:
