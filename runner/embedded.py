@@ -24,6 +24,7 @@ from runner import reception as door
 from runner.broker import EmbeddedBroker
 from runner.processor import Processor
 from runner.reception import Reception
+from runner.sending.outbox import Sending
 from runner.silence import time_in_silence
 from runner.store import Retention, Store
 from schemas.alerting import Policy
@@ -83,10 +84,11 @@ class Embedded:
 
     ``broker`` is the address of another broker (``mqtt://host:port``; CROSSCURRENT_MQTT_* variables say the
     rest) in the place of the embedded one, which listens on ``mqtt_host`` and ``mqtt_port`` (0: any free
-    port). ``causes`` are rules in the place of ours; ``policy`` says who is told; ``influx`` is where all is
-    written too. ``on_failure`` is called, from another thread, where it can't go on: the disk is full, say.
-    Raises BadConfig where the address is none, CannotRun where the folder is in use or unfit, InfluxFailed
-    where InfluxDB lets us not write.
+    port). ``causes`` are rules in the place of ours; ``policy`` says who is told, ``send`` that messages
+    really go out; ``influx`` is where all is written too. ``on_failure`` is called, from another thread,
+    where it can't go on: the disk is full, say. Raises BadConfig where the address is none, CannotRun where
+    the folder is in use or unfit, InfluxFailed where InfluxDB lets us not write, NoSecret where a receiver's
+    is not there.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Embedded:
         retention: Retention | None = None,
         causes: Causes | None = None,
         policy: Policy | None = None,
+        send: bool = False,
         influx: "InfluxSettings | None" = None,
         on_failure: Callable[[Exception], None] | None = None,
     ) -> None:
@@ -108,12 +111,14 @@ class Embedded:
         self.store = Store(folder)
         self.retention = retention or Retention()
         self._feed: Feed | None = None
+        self._sending: Sending | None = None
         try:
             self._feed = self._feed_of(influx)
             tell = self._feed.outbox.put if self._feed else None
             self._processor = Processor(city, vocabulary, self.store, self.retention, causes, policy, tell)
             self._reception = Reception(city, self.store.log, processed=self._processor.offset)
             self._source = self._source_of(broker, mqtt_host, mqtt_port)
+            self._sending = Sending(policy, self.store, self._fail) if send and policy else None
         except BaseException:
             self._close()
             raise
@@ -133,6 +138,8 @@ class Embedded:
         self._thread.start()
         if self._feed:
             self._feed.start()
+        if self._sending:
+            self._sending.start()
 
     def stop(self) -> None:
         """Take nothing more, acknowledge what was taken, keep the state, free the folder."""
@@ -142,12 +149,16 @@ class Embedded:
         self._thread.join()
         if self._feed:
             self._feed.stop()
+        if self._sending:
+            self._sending.stop()
         self.store.close()
 
     def _close(self) -> None:
         """Free the folder, before anything was begun."""
         if self._feed:
             self._feed.close()
+        if self._sending:
+            self._sending.stop()
         self.store.close()
 
     def end_of_input(self) -> None:

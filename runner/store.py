@@ -242,6 +242,13 @@ class Store:
         )
         return [Notification.model_validate_json(body) for (body,) in rows]
 
+    def notifications_after(self, row: int, limit: int) -> list[tuple[int, Notification]]:
+        """At most ``limit`` messages that were written after the row of that number, with their own rows."""
+        rows = self._read(
+            "SELECT rowid, body FROM notifications WHERE rowid > ? ORDER BY rowid LIMIT ?", row, limit
+        )
+        return [(number, Notification.model_validate_json(body)) for number, body in rows]
+
     def decisions(self, incident: str | None = None) -> list[Decision]:
         """Why people were told, or not, oldest first; of one incident, or all."""
         rows = self._read(

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from schemas.city import Seconds
 from schemas.rotas import Part
+from schemas.times import HOUR, Duration
 from schemas.wording import Names, some
 
 PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
@@ -33,6 +34,8 @@ class Receiver(Part):
 
     timeout: Annotated[Seconds, Field(gt=0, le=120)] = 10.0
     """Seconds for one attempt."""
+    give_up: Annotated[Duration, Field(gt=0)] = HOUR
+    """How long a message is tried before it becomes a dead letter."""
     per_minute: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Most messages in a minute; more wait."""
     allow_private: bool = False
@@ -69,7 +72,7 @@ class Webhook(Receiver):
     """A POST of JSON, signed where there is a secret."""
 
     type: Literal["webhook"]
-    url: str
+    url: str | Secret
     secret: Secret | None = None
 
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Provide what the tests need and pip can't bring: mosquitto (a broker that is not ours), Chromium (which reads
-# the console's pages), Kafka and InfluxDB. Kafka's jars come from Maven Central into the cache folder, InfluxDB
-# is built there (scripts/influxd.sh), as is a reader of Grafana's files (scripts/strict.sh); Java, Maven, Go and
-# the rest are Debian packages. What is there already stays untouched.
+# the console's pages), Alertmanager, Kafka and InfluxDB. Kafka's jars come from Maven Central into the cache
+# folder, InfluxDB is built there (scripts/influxd.sh), as is a reader of Grafana's files (scripts/strict.sh);
+# Java, Maven, Go and the rest are Debian packages. What is there already stays untouched.
 set -eu
 
 pom=$(dirname "$0")/kafka/pom.xml
@@ -12,6 +12,7 @@ jars=${XDG_CACHE_HOME:-$HOME/.cache}/crosscurrent/kafka-$version
 missing=""
 command -v mosquitto >/dev/null || [ -x /usr/sbin/mosquitto ] || missing="$missing mosquitto"
 command -v chromium >/dev/null || missing="$missing chromium"
+command -v prometheus-alertmanager >/dev/null || missing="$missing prometheus-alertmanager"
 command -v java >/dev/null || missing="$missing default-jre-headless"
 [ -d "$jars" ] || command -v mvn >/dev/null || missing="$missing maven"
 strict=$(dirname "$0")/strict.sh
@@ -55,8 +56,8 @@ if [ "$as_root" = none ] || ! command -v apt-get >/dev/null; then
     exit 1
 fi
 
-# Debian starts mosquitto as a service on port 1883 as soon as it is installed. The tests start their own
-# on free ports, so while we install, services stay down, and this one stays off after the next boot.
+# Debian starts mosquitto and Alertmanager as services as soon as they are installed. The tests start their own
+# on free ports, so while we install, services stay down, and these stay off after the next boot.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap '$as_root rm -f "$policy"' EXIT
@@ -67,13 +68,15 @@ echo "crosscurrent: installing$missing for the tests"
 $as_root apt-get -qq update
 # shellcheck disable=SC2086  # a list of package names
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
-case "$missing" in
-*mosquitto*)
-    if command -v systemctl >/dev/null; then
-        $as_root systemctl disable mosquitto.service >/dev/null 2>&1 || true # no systemd at work: nothing to turn off
-    fi
-    ;;
-esac
+for service in mosquitto prometheus-alertmanager; do
+    case "$missing" in
+    *$service*)
+        if command -v systemctl >/dev/null; then
+            $as_root systemctl disable $service.service >/dev/null 2>&1 || true # no systemd at work: nothing to turn off
+        fi
+        ;;
+    esac
+done
 fetch_kafka
 "$strict"
 "$influxd"

@@ -1,4 +1,4 @@
-"""Real servers on free loopback ports: mosquitto, Kafka and InfluxDB, for tests and (`make servers`) people.
+"""Real servers on free loopback ports: mosquitto, Kafka, InfluxDB, Alertmanager; for tests, and people too.
 
 In:  a folder for their data, free ports.
 Out: addresses that answer. A server can be killed and started again on its port, its data kept.
@@ -125,6 +125,32 @@ class Mosquitto(Server):
     def command(self) -> list[str]:
         """Debian's binary, wherever it lies."""
         return [shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", str(self._config)]
+
+
+class Alertmanager(Server):
+    """A Prometheus Alertmanager that tells a webhook each change at once; what it knows outlives it."""
+
+    name = "alertmanager"
+
+    def __init__(self, folder: Path, port: int, webhook: str) -> None:
+        super().__init__(folder, port)
+        self.address = f"http://127.0.0.1:{port}"
+        self._config = folder / "alertmanager.yml"
+        self._config.write_text(
+            "route: {receiver: hook, group_by: ['...'], group_wait: 0s, group_interval: 1s}\n"
+            f"receivers: [{{name: hook, webhook_configs: [{{url: '{webhook}', send_resolved: true}}]}}]\n"
+        )
+
+    def command(self) -> list[str]:
+        """Debian's binary, alone: no cluster."""
+        return [
+            "prometheus-alertmanager",
+            f"--config.file={self._config}",
+            f"--storage.path={self.folder}/data",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+            "--cluster.listen-address=",
+            "--log.level=error",
+        ]
 
 
 class Kafka(Server):

@@ -159,6 +159,7 @@ def _in_one_process(args: argparse.Namespace) -> int:
             causes=causes,
             policy=policy,
             influx=_influx(args),
+            send=True,
             on_failure=caught.leave,
         )
         follower = _follower(args, embedded)

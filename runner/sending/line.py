@@ -1,0 +1,276 @@
+"""One receiver's line: messages of each thread in order, tried until they are taken or given up.
+
+In:  deliveries, in the order in which they were decided; what is known of a thread from before.
+Out: an outcome for each, told before the next one of its thread is tried.
+Promises: of one thread and addressee never more than one message is on its way, the next only when the one
+before is settled; a message that was accepted is never sent again; a receiver that does not answer delays
+nobody else, and is left alone for a while; what can't be delivered ends as a dead letter with its reason.
+"""
+
+import heapq
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal, NamedTuple
+
+from runner.sending.channel import Channel, Memo, NeverMind, SendFailed, TryAgain, key_of
+from schemas.notifications import Notification
+from schemas.receivers import Receiver
+from schemas.times import HOUR, MINUTE, SECOND
+
+WORKERS = 4
+"""Messages of one receiver that are on their way at a time, each of another thread."""
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 120.0
+BREAK_AFTER = 8
+"""Failures in a row after which a receiver is left alone."""
+BREAK_SECONDS = 20.0
+STALE = HOUR
+"""A fire that is older than this when it is first looked at wakes nobody any more."""
+
+State = Literal["accepted", "dead", "expired", "skipped"]
+
+
+class Delivery(NamedTuple):
+    """One message for one receiver."""
+
+    notification: Notification
+    receiver: str
+
+    @property
+    def id(self) -> str:
+        """Its own."""
+        return f"{self.notification.id}/{self.receiver}"
+
+    @property
+    def lane(self) -> str:
+        """What must stay in order."""
+        return f"{key_of(self.notification)}/{self.receiver}"
+
+
+class Outcome(NamedTuple):
+    """What came of a delivery."""
+
+    delivery: Delivery
+    state: State
+    attempts: int
+    reason: str
+    at: int
+    """Wall clock, ms."""
+    memo: Memo
+
+
+@dataclass(slots=True)
+class Past:
+    """What is known of a lane from before: whether a fire was accepted, and what the channel remembers."""
+
+    fired: bool = False
+    memo: Memo = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Lane:
+    past: Past
+    waiting: deque[Delivery] = field(default_factory=deque)
+    attempts: int = 0
+    first_tried: float = 0.0
+    busy: bool = False
+
+
+class Line:
+    """``settled`` is told each outcome, by the thread that sent; what it raises ends the line, and is kept in
+    ``failure``. ``clock`` tells the wall clock in seconds.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        receiver: Receiver,
+        settled: Callable[[Outcome], None],
+        *,
+        clock: Callable[[], float] = time.time,
+        seed: int | None = None,
+        first_wait: float = FIRST_WAIT_SECONDS,
+        break_seconds: float = BREAK_SECONDS,
+        workers: int = WORKERS,
+    ) -> None:
+        self._channel, self._receiver, self._settled = channel, receiver, settled
+        self._clock, self._first_wait, self._break = clock, first_wait, break_seconds
+        self._random = Random(seed)  # noqa: S311 - spreads retries, and guards nothing
+        self._lanes: dict[str, _Lane] = {}
+        self._due: list[tuple[float, int, str]] = []
+        self._number = 0
+        self._sent: deque[float] = deque()
+        self._failures = 0
+        self._closed_until = 0.0
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._work, name="sender", daemon=True) for _ in range(workers)
+        ]
+        self.failure: BaseException | None = None
+        self.attempts = 0
+        """Since the start."""
+
+    def start(self) -> None:
+        """Send from now on."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Take nothing more up; what is on its way is settled first."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+        self._channel.close()
+
+    def put(self, delivery: Delivery, past: Past) -> None:
+        """One more message; ``past`` counts where its lane is not known yet."""
+        with self._changed:
+            lane = self._lanes.get(delivery.lane)
+            if lane is None:
+                lane = self._lanes[delivery.lane] = _Lane(past)
+            lane.waiting.append(delivery)
+            if len(lane.waiting) == 1 and not lane.busy:
+                self._wake(delivery.lane, time.monotonic())
+
+    def drop(self, lanes: Callable[[str], bool]) -> None:
+        """Forget lanes: somebody else has them now. Returns when none of their messages is on its way."""
+        with self._changed:
+            for name in [name for name in self._lanes if lanes(name)]:
+                self._lanes[name].waiting.clear()
+            self._changed.wait_for(lambda: not any(lane.busy for n, lane in self._lanes.items() if lanes(n)))
+            for name in [name for name in self._lanes if lanes(name)]:
+                del self._lanes[name]
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are not settled."""
+        with self._changed:
+            return sum(len(lane.waiting) for lane in self._lanes.values())
+
+    @property
+    def broken(self) -> bool:
+        """Whether the receiver is left alone at the moment."""
+        return time.monotonic() < self._closed_until
+
+    # -- the threads -----------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            while (name := self._next()) is not None:
+                self._serve(name)
+        except BaseException as error:  # noqa: BLE001 - whoever runs us asks for it
+            with self._changed:
+                self.failure = self.failure or error
+                self._stopping = True
+                self._changed.notify_all()
+
+    def _next(self) -> str | None:
+        """The lane whose turn it is; waits for one. None at the end."""
+        with self._changed:
+            while not self._stopping:
+                now = time.monotonic()
+                at = max(self._due[0][0] if self._due else now + 3600, self._closed_until, self._free_at(now))
+                if self._due and at <= now:
+                    _, _, name = heapq.heappop(self._due)
+                    lane = self._lanes.get(name)
+                    if lane is not None and lane.waiting and not lane.busy:
+                        lane.busy = True
+                        self._sent.append(now)
+                        if self._failures >= BREAK_AFTER:  # one tries whether it answers again
+                            self._closed_until = now + self._break
+                        return name
+                    continue
+                self._changed.wait(at - now)
+            return None
+
+    def _free_at(self, now: float) -> float:
+        """When the rate allows the next message."""
+        while self._sent and self._sent[0] <= now - 60:
+            self._sent.popleft()
+        return now if len(self._sent) < self._receiver.per_minute else self._sent[0] + 60
+
+    def _serve(self, name: str) -> None:
+        """Try the first message of a lane once."""
+        lane = self._lanes[name]
+        delivery = lane.waiting[0]
+        outcome, wait = self._try(lane, delivery)
+        if outcome is not None:
+            self._settled(outcome)
+        with self._changed:
+            lane.busy = False
+            if outcome is not None:
+                lane.past.memo = outcome.memo
+                lane.past.fired |= outcome.state == "accepted" and delivery.notification.kind != "resolved"
+                lane.attempts = 0
+                if lane.waiting:  # empty where it was dropped meanwhile
+                    lane.waiting.popleft()
+            if lane.waiting:
+                self._wake(name, time.monotonic() + wait)
+            elif outcome is not None and delivery.notification.kind == "resolved":
+                self._lanes.pop(name, None)
+            self._changed.notify_all()
+
+    def _try(self, lane: _Lane, delivery: Delivery) -> tuple[Outcome | None, float]:
+        """What came of one attempt, or how long to wait before the next."""
+        if why := self._too_late(lane, delivery):
+            with self._changed:
+                self._sent.pop()  # it took nobody's time
+            return self._outcome(lane, delivery, *why), 0.0
+        lane.attempts += 1
+        self.attempts += 1
+        if lane.attempts == 1:
+            lane.first_tried = self._clock()
+        try:
+            memo = self._channel.send(delivery.notification, lane.past.memo)
+        except TryAgain as error:
+            self._note(failed=True)
+            if self._clock() - lane.first_tried >= self._receiver.give_up / SECOND:
+                reason = f"{error}; given up after {lane.attempts} attempts"
+                return self._outcome(lane, delivery, "dead", reason), 0.0
+            return None, error.after if error.after is not None else self._wait(lane.attempts)
+        except SendFailed as error:
+            self._note(failed=not isinstance(error, NeverMind))
+            return self._outcome(lane, delivery, "dead", str(error)), 0.0
+        self._note(failed=False)
+        return self._outcome(lane, delivery, "accepted", "accepted", memo), 0.0
+
+    def _too_late(self, lane: _Lane, delivery: Delivery) -> tuple[State, str] | None:
+        note = delivery.notification
+        if note.kind == "resolved":
+            return None if lane.past.fired else ("skipped", "nobody there had heard of it")
+        age = self._clock() * SECOND - note.at
+        if not lane.past.fired and not lane.attempts and age > STALE:
+            return "expired", f"it was {age / MINUTE:.0f} minutes old before it could be sent"
+        return None
+
+    def _outcome(
+        self, lane: _Lane, delivery: Delivery, state: State, reason: str, memo: Memo | None = None
+    ) -> Outcome:
+        at = round(self._clock() * SECOND)
+        return Outcome(delivery, state, lane.attempts, reason, at, lane.past.memo if memo is None else memo)
+
+    def _note(self, *, failed: bool) -> None:
+        with self._changed:
+            self._failures = self._failures + 1 if failed else 0
+            if self._failures >= BREAK_AFTER:
+                self._closed_until = time.monotonic() + self._break * (0.5 + self._random.random())
+            elif not failed:
+                self._closed_until = 0.0
+
+    def _wait(self, attempts: int) -> float:
+        """Seconds to the next attempt: twice as long each time, and never the same for all (full jitter)."""
+        longest = min(self._first_wait * 2.0 ** min(attempts, 10), LONGEST_WAIT_SECONDS)
+        return longest * (0.5 + 0.5 * self._random.random())
+
+    def _wake(self, name: str, at: float) -> None:
+        self._number += 1
+        heapq.heappush(self._due, (at, self._number, name))
+        self._changed.notify_all()

@@ -1,0 +1,134 @@
+"""What came of each delivery, in a file of the data folder, and the thread that hands messages over.
+
+In:  notifications as the store gets them; outcomes.
+Out: deliveries to the lines, each until it is settled, over kills and restarts.
+Promises: an outcome is on the disk before the next message of its thread is tried; what is settled is never
+sent again, also when the results are computed anew. A kill between a receiver's answer and the disk repeats
+one message under its own key.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from runner.database import open_writer, transaction
+from runner.metrics import Figure
+from runner.sending.line import Outcome, Past
+from runner.sending.postman import Postman
+from runner.store import Store
+from schemas.alerting import Policy
+
+VERSION = 1
+TABLES = """
+CREATE TABLE deliveries (
+  id TEXT PRIMARY KEY, lane TEXT NOT NULL, kind TEXT NOT NULL, incident TEXT NOT NULL,
+  receiver TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL,
+  at INTEGER NOT NULL, memo TEXT NOT NULL
+);
+CREATE INDEX deliveries_of_lane ON deliveries (lane)
+"""
+LOOK_SECONDS = 0.2
+BATCH = 500
+WAITING_MAX = 10_000
+"""Deliveries that are held in memory; more wait in the store."""
+
+
+class Outbox:
+    """The file ``deliveries.sqlite`` of a data folder. Any thread may use it. Raises CannotRun."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = open_writer(folder / "deliveries.sqlite", TABLES, VERSION, durable=True, check=False)
+        self._door = threading.Lock()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Keep an outcome; it is on the disk when this returns."""
+        delivery = outcome.delivery
+        note = delivery.notification
+        with self._door, transaction(self._writer) as writer:
+            writer.execute(
+                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    delivery.id,
+                    delivery.lane,
+                    note.kind,
+                    note.incident,
+                    delivery.receiver,
+                    outcome.state,
+                    outcome.attempts,
+                    outcome.reason,
+                    outcome.at,
+                    json.dumps(dict(outcome.memo)),
+                ),
+            )
+
+    def is_settled(self, delivery: str) -> bool:
+        """Whether a delivery needs nothing more."""
+        with self._door:
+            found = self._writer.execute("SELECT 1 FROM deliveries WHERE id = ?", (delivery,)).fetchone()
+        return found is not None
+
+    def past(self, lane: str) -> Past:
+        """What is known of a lane."""
+        with self._door:
+            rows = self._writer.execute(
+                "SELECT state, kind, memo FROM deliveries WHERE lane = ? ORDER BY at, rowid", (lane,)
+            ).fetchall()
+        fired = any(state == "accepted" and kind != "resolved" for state, kind, _ in rows)
+        return Past(fired, json.loads(rows[-1][2]) if rows else {})
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._door:
+            self._writer.close()
+
+
+class Sending:
+    """Hands over what the store holds, between ``start`` and ``stop``. ``on_failure`` is told why it ended by
+    itself. Raises NoSecret, ExtraMissing, CannotRun.
+    """
+
+    def __init__(self, policy: Policy, store: Store, on_failure: Callable[[Exception], None]) -> None:
+        self._store, self._on_failure = store, on_failure
+        self._outbox = Outbox(store.folder)
+        self._postman = Postman(policy, self._outbox.settle)
+        self._stopping = threading.Event()
+        self._row = 0
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+
+    def start(self) -> None:
+        """Send from now on."""
+        self._postman.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let what is on its way arrive, then end; the rest is sent after the next start."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._postman.stop()
+        self._outbox.close()
+
+    def figures(self) -> Iterator[Figure]:
+        """How it goes."""
+        return self._postman.figures()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.wait(LOOK_SECONDS):
+                if isinstance(failure := self._postman.failure, Exception):
+                    raise failure
+                while self._postman.waiting < WAITING_MAX and self._hand_over():
+                    pass
+        except Exception as error:  # noqa: BLE001 - handed on to whoever runs us
+            self._on_failure(error)
+
+    def _hand_over(self) -> bool:
+        """The next messages of the store; whether there were any."""
+        found = self._store.notifications_after(self._row, BATCH)
+        for row, notification in found:
+            for delivery in self._postman.deliveries(notification):
+                if not self._outbox.is_settled(delivery.id):
+                    self._postman.put(delivery, self._outbox.past(delivery.lane))
+            self._row = row
+        return bool(found)
