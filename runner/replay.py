@@ -103,8 +103,9 @@ def replay(
     return put_down(Thought(Recorded(recording, model), core, on_progress), out)
 
 
-def put_down(source: Source, out: Path) -> dict[str, Any]:
-    """Write all that is said of a source into the folder ``out``; the summary, as it was written.
+def put_down(source: Source, out: Path, tell: Callable[[Outputs], None] | None = None) -> dict[str, Any]:
+    """Write all that is said of a source into the folder ``out``; the summary, as it was written. ``tell`` is
+    told it too.
 
     Raises NothingToReplay where nothing of it could be used, OSError where a file can't be written.
     """
@@ -117,6 +118,8 @@ def put_down(source: Source, out: Path) -> dict[str, Any]:
             try:
                 for outputs in source.outputs():
                     results.take(outputs)
+                    if tell:
+                        tell(outputs)
             finally:
                 results.close()
             _write_lines(folder / "alarms.jsonl", standing(store, "alarms"))

@@ -10,6 +10,7 @@
     sink        from Kafka's topics
     outbox      what the embedded runner said and InfluxDB has not confirmed
     feed        from the embedded runner
+    runs        from a replay, under a name of its own
     figures     our own figures, from the pages of all parts
 
 docs/influx.md tells how it is run, docs/decisions/ how points never collide.

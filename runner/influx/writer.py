@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from influxdb_client import WriteService
+from influxdb_client import DeletePredicateRequest, DeleteService, WriteService
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
@@ -28,6 +28,8 @@ WRITTEN = (RAW, FACTS)
 """The buckets that we write to; the third is filled by InfluxDB's own tasks."""
 DROPPED = re.compile(r"dropped=(\d+)")
 REASON_MAX = 500
+FOR_EVER = "2262-04-11T00:00:00Z"
+"""The end of InfluxDB's time."""
 
 
 class Refused(NamedTuple):
@@ -77,6 +79,21 @@ class Writer:
             for start in range(0, len(lines), size)
             for refused in self._write(bucket, lines[start : start + size])
         ]
+
+    def forget(self, city: str, run: str) -> None:
+        """Remove all points of a run. Raises Away."""
+        request = DeletePredicateRequest(
+            start="1970-01-01T00:00:00Z", stop=FOR_EVER, predicate=f'run="{run}" AND city="{city}"'
+        )
+        for bucket in WRITTEN:
+            try:
+                DeleteService(self._client.api_client).post_delete(
+                    request, bucket=bucket.name, org=self._settings.org
+                )
+            except ApiException as error:
+                raise _away(error) from error
+            except HTTPError as error:
+                raise Away(f"InfluxDB {self._settings.url} does not answer: {error}") from error
 
     def close(self) -> None:
         """Let the connections go."""

@@ -15,7 +15,7 @@ from collectors.intake import Intake
 from collectors.recording import read as read_recording
 from runner.kafka.reading import count_of, read
 from runner.kafka.records import kind_of, place_of
-from runner.kafka.replaying import KafkaSource
+from runner.kafka.replaying import KafkaSource, frames_on
 from runner.kafka.settings import KafkaSettings
 from runner.replay import batches
 from schemas.alarms import AlarmChange
@@ -25,7 +25,7 @@ from schemas.incidents import IncidentRevision
 from schemas.notifications import Decision, Notification
 from schemas.readings import Frame
 from schemas.times import rfc3339
-from schemas.topics import ALARMS, DECISIONS, INCIDENTS, NOTIFICATIONS, READINGS, Topic
+from schemas.topics import ALARMS, DECISIONS, INCIDENTS, NOTIFICATIONS, Topic
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 
@@ -102,10 +102,8 @@ class Ledger:
                     yield from self._ids(record)
 
     def _kept(self) -> Iterator[str]:
-        for partition in self._source.partitions:
-            for record in read(self._settings, READINGS, partition):
-                if kind_of(record.headers) == "frame" and record.key.startswith(f"{self._city.city}/"):
-                    yield from self._ids(Frame.model_validate_json(record.value))
+        for frame in frames_on(self._settings, self._city.city):
+            yield from self._ids(frame)
 
     def _ids(self, frame: Frame) -> Iterator[str]:
         for sensor, at in zip(frame.sensors, frame.at, strict=True):

@@ -14,8 +14,8 @@ from typing import Any
 from runner.core import Outputs
 from runner.kafka.correlating import Correlate, JoinDomains
 from runner.kafka.plan import Plan
-from runner.kafka.reading import read
-from runner.kafka.records import Districts, Place, headers_of
+from runner.kafka.reading import count_of, read
+from runner.kafka.records import Districts, Place, headers_of, kind_of
 from runner.kafka.settings import KafkaSettings
 from runner.kafka.stages import Detect, DetectPart, Output, Part, Record
 from schemas import topics
@@ -24,7 +24,7 @@ from schemas.alerting import Policy
 from schemas.city import City
 from schemas.incidents import IncidentRevision
 from schemas.notifications import Decision, Notification
-from schemas.readings import DeadLetter, Tick
+from schemas.readings import DeadLetter, Frame, Tick
 from schemas.topics import READINGS, Topic
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
@@ -142,3 +142,13 @@ class KafkaSource:
     def nothing(self) -> str:
         """What to say where nothing of the input could be used."""
         return f"{self.name}: nothing to replay: {self._records} records of {self.city}, and no stream time"
+
+
+def frames_on(
+    settings: KafkaSettings, city: str, start: int | None = None, end: int | None = None
+) -> Iterator[Frame]:
+    """The readings of a city on a Kafka, partition by partition. Raises KafkaFailed."""
+    for partition in range(count_of(settings, READINGS)):
+        for record in read(settings, READINGS, partition, start, end):
+            if kind_of(record.headers) == "frame" and record.key.startswith(f"{city}/"):
+                yield Frame.model_validate_json(record.value)

@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Any
 from runner.moments import BadUsage, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.influx.runs import Run
     from runner.model import Model
     from runner.replay import Input, Source
+    from schemas.readings import Frame
 
 SUMMARY = "Replay a recording into alarms, incidents and notifications; the same bytes at every run."
 
@@ -39,13 +43,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", metavar="TIME", help="only what was received since then")
     parser.add_argument("--to", dest="end", metavar="TIME", help="only what was received before")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument(
+        "--influx", metavar="URL", help="write it to this InfluxDB too: http://HOST[:PORT] or https://..."
+    )
+    parser.add_argument("--token-file", metavar="FILE", type=Path, help="InfluxDB: a token that may write")
+    parser.add_argument(
+        "--run", metavar="NAME", default="replay", help="InfluxDB: the run's name (default replay)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay and print; 0. Raises CrosscurrentError or OSError where something can't be used."""
     from runner.replay import put_down
 
-    summary = put_down(_source(args), args.out)
+    points = _points(args)
+    summary = put_down(_source(args), args.out, points.take if points else None)
+    if points:
+        points.readings(_frames(args))
+        points.finish()
     for faults in ("first_broken_lines", "first_broken_records", "first_damaged_files"):
         for fault in summary.get(faults, ()):
             print(f"{args.recording}: {fault}", file=sys.stderr)
@@ -53,17 +68,56 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _points(args: argparse.Namespace) -> "Run | None":
+    """The way to an InfluxDB, if it was asked for."""
+    if args.influx is None:
+        return None
+    from runner.extras import needs
+    from runner.model import load_model
+
+    with needs("influx"):
+        from runner.influx.runs import Run
+        from runner.influx.settings import influx_settings
+
+    city = load_model(_city(args)).city if _is_kafka(args) else _input_of(args)[0].city
+    settings = influx_settings(args.influx, args.token_file, os.environ)
+    return Run(city, settings, args.run, lambda text: print(text, file=sys.stderr))
+
+
+def _frames(args: argparse.Namespace) -> "Iterator[Frame]":
+    """The readings that were replayed, once more."""
+    from schemas.readings import Frame
+
+    if not _is_kafka(args):
+        _, source = _input_of(args)
+        return (record for record in source.records() if isinstance(record, Frame))
+    from runner.kafka.replaying import frames_on
+    from runner.kafka.settings import kafka_settings
+    from runner.model import load_model
+
+    settings = kafka_settings(args.recording, os.environ)
+    return frames_on(settings, load_model(_city(args)).city.city, moment(args.start), moment(args.end))
+
+
 def _source(args: argparse.Namespace) -> "Source":
-    start, end = moment(args.start), moment(args.end)
-    if args.recording.startswith(("kafka://", "kafkas://")):
-        return _kafka(args, start, end)
+    if _is_kafka(args):
+        return _kafka(args, moment(args.start), moment(args.end))
     from runner.core import Core
     from runner.replay import Thought
     from streams.causes import load_causes
 
-    model, source = _archived(args, start, end) if _is_archive(args) else _recorded(args, start, end)
+    model, source = _input_of(args)
     core = Core(*model[:2], load_causes(args.causes) if args.causes else None, model.policy)
     return Thought(source, core, _Meter() if sys.stderr.isatty() else None)
+
+
+def _input_of(args: argparse.Namespace) -> "tuple[Model, Input]":
+    start, end = moment(args.start), moment(args.end)
+    return _archived(args, start, end) if _is_archive(args) else _recorded(args, start, end)
+
+
+def _is_kafka(args: argparse.Namespace) -> bool:
+    return str(args.recording).startswith(("kafka://", "kafkas://"))
 
 
 def _is_archive(args: argparse.Namespace) -> bool:

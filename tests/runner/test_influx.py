@@ -1,11 +1,13 @@
 """A real InfluxDB: made ready, written to, refused by, and asked."""
 
+import json
 import stat
 import time
 from pathlib import Path
 
 import pytest
 
+from collectors import recording
 from runner.cli import main
 from runner.influx.lines import Lines
 from runner.influx.settings import InfluxFailed, InfluxSettings
@@ -16,6 +18,8 @@ from schemas.readings import Quality, Reading
 from schemas.times import DAY, MINUTE
 from tests.runner.influxhelp import OnInflux
 from tests.runner.kafkahelp import wait_until
+from tests.runner.storm import CITY as RIVERTON
+from tests.runner.storm import recorded
 from tests.scenario import at, city_of, frame
 from tests.servers import Influxd
 
@@ -166,3 +170,42 @@ def test_the_tasks_downsample_what_comes_in(influx: OnInflux) -> None:
         logs = client.tasks_api().get_run_logs(tasks[SOON[0]].id, run.id)
 
     assert influx.points(FIVE_MINUTES, READING.name), logs
+
+
+def test_a_replay_lies_beside_what_truly_happened(influx: OnInflux, tmp_path: Path) -> None:
+    """Under a name of its own; again under that name, it takes the place of the first."""
+    with recording.Writer(tmp_path / "storm.jsonl") as to:
+        for message in recorded("storm-day", 22_000)[16_000:]:
+            to.write(message)
+    writer = influx.writer()
+    writer.write(RAW.name, Lines(CITY).frame(frame(Reading("pump-1/power", at("08:00"), 1.0))))
+    writer.write(RAW.name, Lines(CITY, "what-if").frame(frame(Reading("pump-1/power", at("08:00"), 1.0))))
+    writer.write(FACTS.name, ["alarm,run=what-if,city=riverton gone=1i 1"])
+    writer.close()
+    arguments = [
+        "replay",
+        str(tmp_path / "storm.jsonl"),
+        "--city",
+        str(RIVERTON),
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    arguments += ["--influx", influx.influxd.address, "--token-file", str(influx.token_file), "--run"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROSSCURRENT_INFLUX_ORG", influx.org)
+        assert main([*arguments, "live"]) == 2
+        assert main([*arguments, "what-if"]) == 0
+        first = influx.everything()
+        assert main([*arguments, "what-if"]) == 0
+    revisions = (tmp_path / "out" / "revisions.jsonl").read_text().splitlines()
+    alarms = (tmp_path / "out" / "alarms.jsonl").read_text().splitlines()
+
+    assert influx.everything() == first
+    assert len(first["incident"]) == len(revisions) > 0
+    assert sum(one["state"] != "retracted" for one in first["alarm"].values()) == len(alarms)
+    runs = [json.loads(series) for series, _ in first["reading"]]
+    assert sorted({(one["city"], one["run"]) for one in runs}) == [
+        ("riverton", "what-if"),
+        ("testville", "live"),
+        ("testville", "what-if"),
+    ]
