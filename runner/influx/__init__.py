@@ -11,6 +11,7 @@
     outbox      what the embedded runner said and InfluxDB has not confirmed
     feed        from the embedded runner
     runs        from a replay, under a name of its own
+    held        what is there, by id, for the ledger
     figures     our own figures, from the pages of all parts
 
 docs/influx.md tells how it is run, docs/decisions/ how points never collide.

@@ -1,6 +1,6 @@
 """The ledger: is all that was let in on Kafka, and does all that follows from it stand where it should?
 
-In:  the topics of a city; if wanted, the recording of what was published.
+In:  the topics of a city; if wanted, the recording of what was published, and an InfluxDB.
 Out: for readings, alarms, incidents and notifications: what is due, what is there, and by id what is missing,
      what nobody can explain, and what is there twice.
 Promises: what is due is computed anew, from the readings alone, by the stages themselves. Nothing is written.
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from collectors.intake import Intake
 from collectors.recording import read as read_recording
@@ -28,6 +29,9 @@ from schemas.times import rfc3339
 from schemas.topics import ALARMS, DECISIONS, INCIDENTS, NOTIFICATIONS, Topic
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
+
+if TYPE_CHECKING:
+    from runner.influx.held import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,9 @@ class Ledger:
         self._city, self._settings = city, settings
         self._start, self._end = start, end
         self._source = KafkaSource(city, vocabulary, causes, settings, finish=False, policy=policy)
+        self._due: dict[str, Counter[str]] = {kind: Counter() for kind in SAID}
+        self._alarms: dict[str, AlarmChange] = {}
+        """The newest that is due of each alarm."""
 
     def readings(self, recording: Path) -> Account:
         """Readings of the recording that the intake lets in, against those on Kafka."""
@@ -79,10 +86,11 @@ class Ledger:
 
     def conclusions(self) -> list[Account]:
         """What follows from the readings on Kafka, against what the workers said."""
-        due: dict[str, Counter[str]] = {kind: Counter() for kind in SAID}
+        due = self._due
         for outputs in self._source.outputs():
             for change in outputs.alarms:
                 self._count(due["alarm change"], _alarm_id(change), change.known_at)
+                self._alarms[change.alarm.id] = change
             for revision in outputs.incidents:
                 self._count(due["incident revision"], _revision_id(revision), revision.known_at)
             for note in outputs.notifications:
@@ -93,6 +101,36 @@ class Ledger:
         return [
             Account(kind, due[kind], self._there(topic, said, known)) for kind, (topic, said) in SAID.items()
         ]
+
+    def points(self, held: "Held") -> list[Account]:
+        """What an InfluxDB holds, against the readings on Kafka and what follows from them; to be asked after
+        ``conclusions``. Raises InfluxFailed.
+        """
+        alarms: Counter[str] = Counter()
+        for change in self._alarms.values():
+            alarm = change.alarm
+            state = "retracted" if change.change == "retracted" else _state(alarm.cleared)
+            self._count(alarms, f"{alarm.id} {state}", change.known_at)
+        due = {**self._due, "reading": Counter(set(self._kept())), "alarm": alarms}
+        there: dict[str, Counter[str]] = {kind: Counter() for kind in HELD}
+        for kind, name, at in self._held(held):
+            self._count(there[kind], name, at)
+        return [Account(f"{kind} point", due[kind], there[kind]) for kind in HELD]
+
+    def _held(self, held: "Held") -> Iterator[tuple[str, str, int]]:
+        """Kind, id and time of all that an InfluxDB holds and that can be due by now."""
+        known = self._source.stream_time or 0
+        for sensor, at in held.readings():
+            yield "reading", f"{sensor} {rfc3339(at)}", at
+        for id_, state, cleared, at in held.alarms():
+            if at <= known:
+                yield "alarm", f"{id_} {state if state == 'retracted' else _state(cleared or None)}", at
+        for id_, number, at in held.revisions():
+            if at <= known:
+                yield "incident revision", f"{id_} revision {number}", at
+        for id_, at in held.notifications():
+            if at <= known:
+                yield "notification", id_, at
 
     def _published(self, recording: Path) -> Iterator[str]:
         intake = Intake(self._city)
@@ -107,7 +145,7 @@ class Ledger:
 
     def _ids(self, frame: Frame) -> Iterator[str]:
         for sensor, at in zip(frame.sensors, frame.at, strict=True):
-            if self._is_asked(at):
+            if self._is_asked(at) and sensor in self._city.sensor_by_id:
                 yield f"{sensor} {rfc3339(at)}"
 
     def _there(self, topic: Topic, said: Callable[[bytes], tuple[str, int]], known: int) -> Counter[str]:
@@ -137,6 +175,10 @@ class Ledger:
 
     def _is_asked(self, at: int) -> bool:
         return (self._start is None or at >= self._start) and (self._end is None or at < self._end)
+
+
+def _state(cleared: int | None) -> str:
+    return "standing" if cleared is None else f"cleared {rfc3339(cleared)}"
 
 
 def _alarm_id(change: AlarmChange) -> str:
@@ -175,6 +217,8 @@ SAID: dict[str, tuple[Topic, Callable[[bytes], tuple[str, int]]]] = {
     "decision": (DECISIONS, _said_decision),
 }
 """By kind: where it is said, and the id and time of one."""
+HELD = ("reading", "alarm", "incident revision", "notification")
+"""What an InfluxDB holds."""
 
 
 def faults(accounts: Iterable[Account]) -> list[str]:

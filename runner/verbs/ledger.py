@@ -26,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--from", dest="start", metavar="TIME", help="only what has its time since then")
     parser.add_argument("--to", dest="end", metavar="TIME", help="only what has its time before")
+    parser.add_argument(
+        "--influx", metavar="URL", help="also what this InfluxDB holds: http://HOST[:PORT] or https://..."
+    )
+    parser.add_argument("--token-file", metavar="FILE", type=Path, help="InfluxDB: a token that may read")
     parser.add_argument("--twice", action="store_true", help="also list what is there twice (harmless)")
 
 
@@ -53,6 +57,12 @@ def run(args: argparse.Namespace) -> int:
         load_policy(args.city, city),
     )
     accounts = [*([ledger.readings(args.recording)] if args.recording else []), *ledger.conclusions()]
+    if args.influx:
+        with needs("influx"):
+            from runner.influx.held import Held
+            from runner.influx.settings import influx_settings
+        settings = influx_settings(args.influx, args.token_file, os.environ)
+        accounts += ledger.points(Held(settings, city.city))
     found = faults(accounts)
     lines = list(found)
     if args.twice:

@@ -25,15 +25,15 @@ from runner.kafka.records import Headers, Place, headers, headers_of
 from schemas.alarms import AlarmChange
 from schemas.city import City
 from schemas.cityfile import load_city
-from schemas.points import RAW, READING
+from schemas.points import FACTS, RAW, READING
 from schemas.readings import DeadLetter, Event, Frame, Tick
 from schemas.times import DAY
 from schemas.topics import ALARMS, DEAD_LETTERS, INCIDENTS, NOTIFICATIONS, READINGS, Topic
 from schemas.vocabulary import load_vocabulary
 from tests.runner.influxhelp import FACTS_OF_THE_CITY, OnInflux, Points, points_of
-from tests.runner.kafkahelp import ROOT, OnKafka, wait_until
+from tests.runner.kafkahelp import ROOT, OnKafka, publish, wait_until
 from tests.runner.storm import CITY, recorded, storm_days
-from tests.servers import Influxd, Kafka, free_ports
+from tests.servers import Influxd, Kafka, Mosquitto, free_ports
 
 ROUNDS = int(os.environ.get("CROSSCURRENT_CHAOS_ROUNDS", "1"))
 SEED = 20250604
@@ -260,3 +260,35 @@ def test_kills_of_sink_and_influxdb_change_nothing(
             wait_until(lambda: not differences(influx, due), "all points", 120 * ROUNDS)
             sink.stop()
         assert differences(influx, due) == []
+
+
+def test_the_ledger_knows_what_influxdb_lacks(
+    kafka: Kafka, mosquitto: Mosquitto, prefix: str, influx: OnInflux
+) -> None:
+    """From MQTT to points by our verbs nothing is missing; what somebody takes away is named."""
+    on_kafka = OnKafka(kafka, prefix)
+    with on_kafka.verb("stream", "all", "--shell", "kafka"), sinking(on_kafka, influx):
+        with on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "3") as collector:
+            publish(mosquitto, recorded("storm-day", 24_000)[20_000:])
+            assert collector.wait(60) == 0
+        wait_until(lambda: verified(on_kafka, influx) == (0, []), "all is there")
+    day = ("2025-06-04T00:00:00Z", "2025-06-05T00:00:00Z")
+    with influx.settings(influx.owner).client() as client:
+        client.delete_api().delete(*day, '_measurement="notification"', FACTS.name, influx.org)
+    gone = sorted(seen.json["id"] for seen in on_kafka.records(NOTIFICATIONS))
+
+    assert gone
+    assert verified(on_kafka, influx) == (1, [f"missing  notification point  {id_}" for id_ in gone])
+
+
+def verified(on_kafka: OnKafka, influx: OnInflux) -> tuple[int, list[str]]:
+    """Status of the ledger, and what it lists."""
+    token = ("--token-file", str(influx.read_token_file))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROSSCURRENT_INFLUX_ORG", influx.org)
+        with on_kafka.verb(
+            "ledger", "verify", "--influx", influx.influxd.address, *token, wait=False
+        ) as process:
+            said, _ = process.communicate(timeout=120)
+    assert "reading points: " in said
+    return process.returncode, sorted(line for line in said.splitlines() if " due, " not in line)
