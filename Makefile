@@ -65,9 +65,10 @@ riverton: $(VENV)/dev.stamp ## Make the demo city's limits and recordings anew
 	@for day in quiet-day:101 feeder-day:102 storm-day:103 storm-day-faults:103 demo-day:104; do \
 		$(BIN)/crosscurrent simulate riverton/$${day%:*} --seed $${day#*:} --out cities/riverton || exit 1; done
 
-pictures: $(VENV)/dev.stamp ## Take the pictures of the console for the docs
+pictures: $(VENV)/dev.stamp ## Take the pictures of the console and the boards for the docs
 	@scripts/servers.sh
 	@PYTHONPATH=. $(BIN)/python scripts/pictures.py
+	@PYTHONPATH=. $(BIN)/python scripts/boards.py
 
 lock: ## Choose and pin the versions that we test with
 	@scripts/lock.sh

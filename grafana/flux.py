@@ -150,19 +150,20 @@ def incidents(city: str, *fields: str, run: str = RUN) -> str:
 
 def parts(measurement: Measurement, city: str, *fields: str, incident: str = "") -> str:
     """The entries of one list of incidents (or of one ``incident``), as their newest revisions have them."""
-    both = 'group(columns: ["incident", "revision"])'
     entries = rows(measurement, "incident", "revision", *fields, city=city, days_back=INCIDENTS_BACK)
     newest = incidents(city)
-    kept = 'keep(columns: ["incident", "revision", "open"])'
     if incident:
         only = f'filter(fn: (r) => r.incident == "{incident}")'
         entries, newest = flow(entries, only), flow(newest, only)
-    return script(
-        f"join.inner(left: {flow(entries, both)},\n"
-        f"right: {flow(newest, kept, both)},\n"
-        "on: (l, r) => l.incident == r.incident and l.revision == r.revision,\n"
-        "as: (l, r) => ({l with open: r.open}))\n  |> group()",
-        imports=["join"],
+    kept = 'keep(columns: ["incident", "revision", "open"])'
+    return joined(entries, flow(newest, kept), "incident", "revision")
+
+
+def joined(left: str, right: str, *on: str) -> str:
+    """Rows of both that agree. Not ``join.inner``, which fails where one side is empty."""
+    return flow(
+        f"join(tables: {{left: {left},\nright: {right}}}, on: {_names(on)})",
+        "group()",
     )
 
 
@@ -283,3 +284,7 @@ def _literal(value: str | float) -> str:
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return repr(value)
+
+
+def _names(columns: Iterable[str]) -> str:
+    return "[" + ", ".join(f'"{column}"' for column in columns) + "]"

@@ -12,7 +12,6 @@ from typing import Any
 from grafana_foundation_sdk.models import dashboard
 
 from schemas.alarms import Severity
-from schemas.city import Utility
 
 STATES: Mapping[str, str] = {
     Severity.CRITICAL: "#ce4f3b",
@@ -22,17 +21,6 @@ STATES: Mapping[str, str] = {
     "unknown": "#8b8e93",
 }
 """States of assets and zones, worst first."""
-
-UTILITIES: Mapping[str, str] = {
-    Utility.POWER: "#b58100",
-    Utility.WATER: "#2471c8",
-    Utility.STORM: "#1f97b0",
-    Utility.SEWAGE: "#b8578f",
-    Utility.WASTE: "#2a7f62",
-    Utility.ROADS: "#85888d",
-    Utility.TRANSIT: "#9a6b3f",
-    Utility.CITIZENS: "#8a63d2",
-}
 
 LIMIT = "#b58100"
 """Limits of the city model, drawn as dashed lines."""

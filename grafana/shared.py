@@ -55,8 +55,7 @@ def open_incidents(city: str, *, utility: str = "", **place: Any) -> panels.Pane
         "Physical causes that explain what is wrong, at the end of the time range.",
         flux.counted(_open(city, utility)),
         steps=[(None, look.CALM), (1, WARN), (4, STOP)],
-        height=4,
-        **place,
+        **{"height": 4, **place},
     )
 
 
@@ -67,8 +66,7 @@ def standing_alarms(city: str, *, utility: str = "", **place: Any) -> panels.Pan
         "Conditions that are wrong at the end of the time range.",
         flux.counted(flux.standing(city, {"utility": utility} if utility else None)),
         steps=[(None, look.CALM), (1, WARN), (20, STOP)],
-        height=4,
-        **place,
+        **{"height": 4, **place},
     )
 
 
@@ -80,8 +78,7 @@ def alarms_now(city: str, **place: Any) -> panels.Panel:
         f"Told in the last ten minutes of the time range. More than {FLOOD} are a flood (ISA-18.2).",
         flux.counted(flux.flow(flux.raised(city), recent)),
         steps=[(None, look.CALM), (FLOOD / 2, WARN), (FLOOD, STOP)],
-        height=4,
-        **place,
+        **{"height": 4, **place},
     )
 
 
@@ -165,8 +162,7 @@ def newest(city: str, **place: Any) -> panels.Panel:
         age,
         unit="s",
         empty="no alarm in a week",
-        height=4,
-        **place,
+        **{"height": 4, **place},
     )
 
 

@@ -158,19 +158,11 @@ def _members(city: str) -> str:
     members = flux.parts(MEMBER, city, "asset", "condition", "since", "until", incident=THIS)
     severities = flux.alarms(city, None, days=flux.INCIDENTS_BACK)
     key = 'r.asset + " " + r.condition + " " + string(v: {at})'
-    mine = flux.flow(
-        members, f"map(fn: (r) => ({{key: {key.format(at='r.since')}}}))", 'group(columns: ["key"])'
-    )
+    mine = flux.flow(members, f"map(fn: (r) => ({{key: {key.format(at='r.since')}}}))")
     theirs = flux.flow(
-        severities,
-        f"map(fn: (r) => ({{r with key: {key.format(at='int(v: r._time) / 1000000')}}}))",
-        'group(columns: ["key"])',
+        severities, f"map(fn: (r) => ({{r with key: {key.format(at='int(v: r._time) / 1000000')}}}))"
     )
-    held = flux.script(
-        f"join.inner(left: {theirs},\nright: {mine},\n"
-        "on: (l, r) => l.key == r.key, as: (l, r) => l)\n  |> group()",
-        imports=["join"],
-    )
+    held = flux.joined(theirs, mine, "key")
     return flux.timeline(held, f'r.utility + " · " + {flux.WHAT}')
 
 

@@ -29,8 +29,8 @@ def build(city: City, utility: Utility) -> dict[str, Any]:
         f"The {utility} utility: alarms, incidents that touch it, readings by quantity.",
         {
             "": [
-                shared.open_incidents(name, utility=utility, width=6),
-                shared.standing_alarms(name, utility=utility, width=6),
+                shared.open_incidents(name, utility=utility, width=6, height=8),
+                shared.standing_alarms(name, utility=utility, width=6, height=8),
                 shared.incidents(name, utility=utility, width=12, height=8),
                 shared.alarm_table(
                     name,

@@ -23,6 +23,7 @@ from runner.influx.lines import Lines, line
 from runner.influx.settings import InfluxSettings
 from runner.influx.setup import Setup
 from runner.influx.writer import Writer
+from schemas.city import City
 from schemas.cityfile import load_city
 from schemas.incidents import IncidentRevision
 from schemas.points import BUCKETS, FACTS, LIVE, PIPELINE, RAW
@@ -56,11 +57,13 @@ class Table:
 class Room:
     """InfluxDB with one storm, asked with a token that may only read."""
 
-    def __init__(self, address: str, folder: Path) -> None:
-        self.city = load_city(CITY)
+    def __init__(self, address: str, folder: Path, city: City | None = None) -> None:
+        """``city``: another one than riverton, for whoever furnishes the room otherwise."""
+        self.city = city or load_city(CITY)
         self.address = address
-        self._folder = folder
-        self._settings = InfluxSettings(url=address, token_file=folder / "owner", timeout_seconds=60)
+        self.reader = folder / "reader"
+        """The file with the token that may read, and nothing else."""
+        self.settings = InfluxSettings(url=address, token_file=folder / "owner", timeout_seconds=60)
         self.day = datetime.now(UTC).date() - timedelta(days=2)
         self.incident = ""
         """The incident that holds most."""
@@ -71,19 +74,19 @@ class Room:
     @property
     def org(self) -> str:
         """The organisation that all is in."""
-        return self._settings.org
+        return self.settings.org
 
     @property
     def token(self) -> str:
-        """It may read, and nothing else."""
-        return (self._folder / "reader").read_text().strip()
+        """The one in ``reader``."""
+        return self.reader.read_text().strip()
 
     def furnish(self) -> Self:
         """Set up, play the storm, write what came of it."""
-        setup = Setup(self._settings)
+        setup = Setup(self.settings)
         setup.buckets({bucket.name: bucket.days for bucket in BUCKETS})
-        setup.token("reader", "read", tuple(bucket.name for bucket in BUCKETS), self._folder / "reader")
-        writer = Writer(self._settings)
+        setup.token("reader", "read", tuple(bucket.name for bucket in BUCKETS), self.reader)
+        writer = Writer(self.settings)
         raw, facts = self._storm()
         for bucket, lines in ((RAW, [*raw, *self._pipeline()]), (FACTS, facts)):
             refused = writer.write(bucket.name, lines)
@@ -101,16 +104,16 @@ class Room:
         }
         return self
 
-    def ask(self, query: str, start: str = "05:00", stop: str = "11:00", **variables: str) -> list[Table]:
+    def ask(self, query: str, start: str = "05:00", stop: str = "11:00") -> list[Table]:
         """What Grafana would show of a query, between two times of the storm's day. Raises Refused."""
-        return frames(self._answer(self.filled(query, start, stop, **variables)))
+        return frames(self.answer(self.filled(query, start, stop)))
 
-    def filled(self, query: str, start: str = "05:00", stop: str = "11:00", **variables: str) -> str:
-        """The query with all variables in it."""
-        for name, value in {**self.variables, **variables}.items():
+    def filled(self, query: str, start: str = "05:00", stop: str = "11:00", days_back: int = 0) -> str:
+        """The query with all variables in it; the time range may begin some days before."""
+        for name, value in self.variables.items():
             query = query.replace(f"${{{name}:regex}}", value).replace(f"${{{name}}}", value)
         macros = {
-            "v.timeRangeStart": rfc3339(self.at(start)),
+            "v.timeRangeStart": rfc3339(self.at(start) - days_back * DAY),
             "v.timeRangeStop": rfc3339(self.at(stop)),
             "v.windowPeriod": "1m0s",
         }
@@ -122,7 +125,8 @@ class Room:
         """A time of the storm's day, ms since the epoch."""
         return parse_time(f"{self.day}T{clock}:00Z")
 
-    def _answer(self, query: str) -> str:
+    def answer(self, query: str) -> str:
+        """What InfluxDB says, as it says it. Raises Refused."""
         request = urllib.request.Request(
             f"{self.address}/api/v2/query?org={self.org}",
             data=json.dumps({"query": query, "dialect": {"annotations": ["group", "datatype"]}}).encode(),

@@ -1,0 +1,187 @@
+"""A large city on the boards: how long each question of the boards City and Asset takes.
+
+Ten thousand sensors that report once a minute for 30 days, as InfluxDB keeps them: the last six hours raw,
+all days as means of five minutes (of their five fields the one that boards read), and 30 days of alarms (300
+a day) and incidents (20 a day, in ten revisions, each with ten alarms). The newest six hours are asked for,
+and on the asset's board a month as well, by a client that reads each answer to its end. Questions are asked
+one after the other, as from one screen. ``--quick``: one day in the place of 30, with an hour raw.
+
+``second_vs_p95_city`` and ``second_vs_p95_asset``: how often the 95th percentile fits into one second.
+"""
+
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from statistics import quantiles
+
+from common import flags, machine, report
+
+from grafana import files
+from runner.influx.lines import Lines, head
+from runner.influx.setup import Setup
+from runner.influx.writer import Writer
+from schemas.alarms import Alarm, AlarmChange, Severity
+from schemas.city import City
+from schemas.incidents import IncidentRevision, Member, Root
+from schemas.points import BUCKETS, FACTS, FIVE_MINUTES, RAW, READING
+from schemas.times import DAY, HOUR, MINUTE
+from tests.grafana.room import Room
+from tests.servers import Influxd, free_ports
+
+SENSORS, ZONES, DAYS = 10_000, 50, 30
+ALARMS, INCIDENTS, REVISIONS, MEMBERS = 300, 20, 10, 10
+BATCH = 50_000
+FIVE = 5 * MINUTE
+START, STOP = "17:30", "23:30"
+
+
+def large() -> City:
+    """A city of pumps with a flow and a power each."""
+    pumps = range(SENSORS // 2)
+    limits = {"low": 1.0, "high": 9.0}
+    return City.model_validate(
+        {
+            "city": "metropolis",
+            "timezone": "Europe/Paris",
+            "assets": [
+                {
+                    "id": f"pump-{n}",
+                    "utility": "water",
+                    "kind": "pump",
+                    "zone": f"zone-{n % ZONES:02}",
+                    "position": (48.0 + n % 70 / 100, 2.0 + n % 71 / 100),
+                }
+                for n in pumps
+            ],
+            "sensors": [
+                {"asset": f"pump-{n}", "quantity": quantity, "unit": unit, "every": 60.0, "limits": limits}
+                for n in pumps
+                for quantity, unit in (("flow", "L/s"), ("power", "kW"))
+            ],
+        }
+    )
+
+
+def readings(city: City, start: int, end: int, step: int) -> Iterator[str]:
+    """A value of each sensor at each step."""
+    dice = random.Random(7)
+    where = {asset.id: {"utility": "water", "zone": asset.zone, "asset": asset.id} for asset in city.assets}
+    of_city = {"run": "live", "city": city.city}
+    heads = [
+        head(READING, of_city | where[sensor.asset] | {"quantity": sensor.quantity}) + " value="
+        for sensor in city.sensors
+    ]
+    for at in range(start, end, step):
+        shift = dice.random()
+        for number, begins in enumerate(heads):
+            yield f"{begins}{5 + (number % 97) / 50 + shift:.3f} {at}000000"
+
+
+def facts(city: City, start: int, end: int) -> Iterator[str]:
+    """Alarms and incidents, evenly over the days."""
+    dice, lines = random.Random(8), Lines(city)
+    for at in range(start, end, DAY // ALARMS):
+        pump = f"pump-{dice.randrange(SENSORS // 2)}"
+        alarm = Alarm(
+            id=f"{at}",
+            asset=pump,
+            utility="water",
+            condition="flow_high",
+            severity=dice.choice(list(Severity)),
+            raised=at,
+            cleared=at + HOUR,
+            sensor=f"{pump}/flow",
+        )
+        yield lines.alarm(AlarmChange(alarm=alarm, change="raised", known_at=at + MINUTE))
+    for at in range(start, end, DAY // INCIDENTS):
+        members = [
+            Member(asset=f"pump-{dice.randrange(SENSORS // 2)}", condition="flow_high", since=at)
+            for _ in range(MEMBERS)
+        ]
+        for revision in range(1, REVISIONS + 1):
+            yield from lines.revision(_incident(at, revision, members))
+
+
+def _incident(at: int, revision: int, members: list[Member]) -> IncidentRevision:
+    first = members[0]
+    return IncidentRevision(
+        id=f"incident-{at}",
+        opened=at,
+        closed=at + HOUR if revision == REVISIONS else None,
+        severity=Severity.CRITICAL,
+        utilities=["water"],
+        root=Root(asset=first.asset, condition=first.condition, since=at, probability=0.9),
+        alternatives=[],
+        members=members,
+        expected=[],
+        summary=f"{first.asset} takes too much.",
+        chain=[],
+        revision=revision,
+        known_at=at + revision * MINUTE,
+        change="more",
+    )
+
+
+def filled(room: Room, days: int, raw_hours: int) -> int:
+    """Write all of it; how many points."""
+    setup = Setup(room.settings)
+    setup.buckets({bucket.name: bucket.days for bucket in BUCKETS})
+    setup.token("reader", "read", tuple(bucket.name for bucket in BUCKETS), room.reader)
+    setup.close()
+    end = room.at(STOP)
+    start, points = end - days * DAY, 0
+    writer = Writer(room.settings)
+    for bucket, lines in (
+        (FIVE_MINUTES, readings(room.city, start, end, FIVE)),
+        (RAW, readings(room.city, end - raw_hours * HOUR, end, MINUTE)),
+        (FACTS, facts(room.city, start, end)),
+    ):
+        while batch := list(islice(lines, BATCH)):
+            assert writer.write(bucket.name, batch) == []
+            points += len(batch)
+    writer.close()
+    return points
+
+
+def asked(room: Room, board: str, rounds: int, days: int) -> list[float]:
+    """Seconds of each question of a board, so many times with another asset each."""
+    made = files.boards(room.city)[board]
+    queries = [target["query"] for panel in made["panels"] for target in panel.get("targets", ())]
+    taken = []
+    for number in range(rounds):
+        room.variables |= {"asset": f"pump-{number * 37 % (SENSORS // 2)}", "quantity": "flow"}
+        month = board == "asset" and number % 2
+        for query in queries:
+            text = room.filled(query, START, STOP, days_back=min(days, DAYS) - 1 if month else 0)
+            began = time.perf_counter()
+            room.answer(text)
+            taken.append(time.perf_counter() - began)
+    return taken
+
+
+def main() -> None:
+    """Measure and tell."""
+    args, before = flags("How long each question of the boards takes in a large city."), machine()
+    days, raw_hours, rounds = (1, 1, 5) if args.quick else (DAYS, 6, 20)
+    with tempfile.TemporaryDirectory() as name, Influxd(Path(name), free_ports(1)[0]) as server:
+        room = Room(server.address, Path(name), large())
+        room.variables = {"run": "live", "zone": ".*", "utility": ".*", "incident": "none"}
+        points = filled(room, days, raw_hours)
+        times = {board: asked(room, board, rounds, days) for board in ("city", "asset")}
+    p95 = {board: quantiles(taken, n=20)[-1] for board, taken in times.items()}
+    figures = {
+        "sensors": SENSORS,
+        "days": days,
+        "points": points,
+        **{f"{board}_p95_seconds": round(value, 3) for board, value in p95.items()},
+        **{f"{board}_worst_seconds": round(max(taken), 3) for board, taken in times.items()},
+    }
+    ratios = {f"second_vs_p95_{board}": round(1 / value, 2) for board, value in p95.items()}
+    report("boards", before, figures, ratios, args.json)
+
+
+if __name__ == "__main__":
+    main()
