@@ -39,6 +39,7 @@ VERBS = (
     "topics",
     "collect",
     "stream",
+    "alert",
     "influx",
     "sink",
     "dlq",

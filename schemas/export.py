@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from schemas.alarms import Alarm, AlarmChange
 from schemas.city import City
 from schemas.incidents import DomainWord, Incident, IncidentRevision
-from schemas.notifications import Decision, Notification
+from schemas.notifications import Decision, Delivered, Notification
 from schemas.readings import DeadLetter, Event, Frame, Tick
 from schemas.topics import TOPICS, Topic
 
@@ -34,6 +34,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "incident-revision": IncidentRevision,
     "notification": Notification,
     "decision": Decision,
+    "delivered": Delivered,
 }
 """What travels, by the name of its schema file."""
 

@@ -37,6 +37,31 @@ class Notification(BaseModel):
     """Where to read on."""
 
 
+DeliveryState = Literal["accepted", "dead", "expired", "skipped"]
+"""Accepted by the receiver; given up or refused; too old to wake anybody; the end of what nobody heard of."""
+
+
+class Delivered(BaseModel):
+    """What came of one message at one receiver."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    """The notification's id and the receiver's name."""
+    lane: str
+    """What stays in order: thread, addressee, receiver."""
+    incident: str
+    kind: Literal["opened", "updated", "escalated", "reminded", "resolved"]
+    receiver: str
+    state: DeliveryState
+    attempts: int
+    reason: str
+    at: Time
+    """By the clock of whoever sent it."""
+    memo: dict[str, str] = {}
+    """What the channel has to remember of the thread."""
+
+
 Stage = Literal[
     "settle",
     "route",

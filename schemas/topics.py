@@ -93,6 +93,14 @@ DECISIONS = Topic(
     90 * DAY,
     "Why people were told of an incident, or were not.",
 )
+DELIVERIES = Topic(
+    "city.deliveries.v1",
+    "thread",
+    ("delivered",),
+    NOTIFICATIONS.partitions,
+    90 * DAY,
+    "What came of each message at each receiver, on the partition of the message.",
+)
 STATE = Topic(
     "city.state.v1",
     "whose, and which piece",
@@ -102,4 +110,4 @@ STATE = Topic(
     "Snapshots of our workers, in a form of their own.",
 )
 
-TOPICS = (READINGS, DEAD_LETTERS, ALARMS, DOMAINS, INCIDENTS, NOTIFICATIONS, DECISIONS, STATE)
+TOPICS = (READINGS, DEAD_LETTERS, ALARMS, DOMAINS, INCIDENTS, NOTIFICATIONS, DECISIONS, DELIVERIES, STATE)

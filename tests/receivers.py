@@ -38,10 +38,12 @@ class Request(NamedTuple):
 
 
 class Hook:
-    """An HTTP receiver. ``failing`` is the share of requests that go wrong, each in one of four ways."""
+    """An HTTP receiver. ``failing`` is the share of requests that go wrong, each in one of four ways;
+    ``late`` and ``slow`` are how many seconds a late answer, and any other, takes.
+    """
 
-    def __init__(self, failing: float = 0.0, late: float = 1.0, seed: int = 1) -> None:
-        self.failing, self._late = failing, late
+    def __init__(self, failing: float = 0.0, late: float = 1.0, seed: int = 1, slow: float = 0.0) -> None:
+        self.failing, self._late, self._slow = failing, late, slow
         self._random = random.Random(seed)
         self._door = threading.Lock()
         self.requests: list[Request] = []
@@ -57,8 +59,7 @@ class Hook:
                 way = hook._way()
                 if self.path == "/elsewhere":
                     hook.redirected += 1
-                if way == "late":
-                    time.sleep(hook._late)
+                time.sleep(hook._late if way == "late" else hook._slow)
                 with hook._door:
                     hook.requests.append(
                         Request(self.command, self.path, dict(self.headers), body, way == "well", came)

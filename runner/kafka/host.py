@@ -22,11 +22,12 @@ def services(
     causes: Path | None,
     detectors: int,
     shell: str,
+    alerts: bool,
     influx: str | None,
     token_file: Path | None,
 ) -> list[list[Service]]:
-    """A collector, so many detecting workers, one that correlates, and if wanted a sink, each with a name of
-    its own in its group, so that it gets its partitions back at once after a restart.
+    """A collector, so many detecting workers, one that correlates, and if wanted one that sends and a sink,
+    each with a name of its own in its group, so that it gets its partitions back at once after a restart.
     """
     here = settings.member or platform.node()
     of_city = ("--city", str(city), "--kafka", kafka)
@@ -40,6 +41,8 @@ def services(
         ],
         [Service("correlate", ("stream", "correlate", *thinking), {MEMBER: here})],
     ]
+    if alerts:
+        stages.append([Service("alert", ("alert", *of_city), {MEMBER: here})])
     if influx is not None:
         writing = ("--influx", influx, *(("--token-file", str(token_file)) if token_file else ()))
         stages.append([Service("sink", ("sink", "influx", *of_city, *writing), {MEMBER: here})])

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from runner.sending.channel import Channel, Memo, NeverMind, SendFailed, TryAgain, key_of
-from schemas.notifications import Notification
+from schemas.notifications import Delivered, DeliveryState, Notification
 from schemas.receivers import Receiver
 from schemas.times import HOUR, MINUTE, SECOND
 
@@ -28,10 +28,10 @@ LONGEST_WAIT_SECONDS = 120.0
 BREAK_AFTER = 8
 """Failures in a row after which a receiver is left alone."""
 BREAK_SECONDS = 20.0
+ASK_SECONDS = 0.05
+"""How soon whoever may not send asks again."""
 STALE = HOUR
 """A fire that is older than this when it is first looked at wakes nobody any more."""
-
-State = Literal["accepted", "dead", "expired", "skipped"]
 
 
 class Delivery(NamedTuple):
@@ -55,12 +55,28 @@ class Outcome(NamedTuple):
     """What came of a delivery."""
 
     delivery: Delivery
-    state: State
+    state: DeliveryState
     attempts: int
     reason: str
     at: int
     """Wall clock, ms."""
     memo: Memo
+
+    def record(self) -> Delivered:
+        """What is kept of it."""
+        delivery = self.delivery
+        return Delivered(
+            id=delivery.id,
+            lane=delivery.lane,
+            incident=delivery.notification.incident,
+            kind=delivery.notification.kind,
+            receiver=delivery.receiver,
+            state=self.state,
+            attempts=self.attempts,
+            reason=self.reason,
+            at=self.at,
+            memo=dict(self.memo),
+        )
 
 
 @dataclass(slots=True)
@@ -69,6 +85,11 @@ class Past:
 
     fired: bool = False
     memo: Memo = field(default_factory=dict)
+
+    def note(self, delivered: Delivered) -> None:
+        """One more thing that came of a message of this lane."""
+        self.fired |= delivered.state == "accepted" and delivered.kind != "resolved"
+        self.memo = delivered.memo
 
 
 @dataclass(slots=True)
@@ -82,7 +103,7 @@ class _Lane:
 
 class Line:
     """``settled`` is told each outcome, by the thread that sent; what it raises ends the line, and is kept in
-    ``failure``. ``clock`` tells the wall clock in seconds.
+    ``failure``. ``clock`` tells the wall clock in seconds; while ``may`` says no, nothing is taken up.
     """
 
     def __init__(
@@ -96,6 +117,7 @@ class Line:
         first_wait: float = FIRST_WAIT_SECONDS,
         break_seconds: float = BREAK_SECONDS,
         workers: int = WORKERS,
+        may: Callable[[], bool] = lambda: True,
     ) -> None:
         self._channel, self._receiver, self._settled = channel, receiver, settled
         self._clock, self._first_wait, self._break = clock, first_wait, break_seconds
@@ -107,6 +129,7 @@ class Line:
         self._failures = 0
         self._closed_until = 0.0
         self._stopping = False
+        self._may = may
         self._changed = threading.Condition()
         self._threads = [
             threading.Thread(target=self._work, name="sender", daemon=True) for _ in range(workers)
@@ -176,6 +199,9 @@ class Line:
         """The lane whose turn it is; waits for one. None at the end."""
         with self._changed:
             while not self._stopping:
+                if not self._may():
+                    self._changed.wait(ASK_SECONDS)
+                    continue
                 now = time.monotonic()
                 at = max(self._due[0][0] if self._due else now + 3600, self._closed_until, self._free_at(now))
                 if self._due and at <= now:
@@ -207,8 +233,7 @@ class Line:
         with self._changed:
             lane.busy = False
             if outcome is not None:
-                lane.past.memo = outcome.memo
-                lane.past.fired |= outcome.state == "accepted" and delivery.notification.kind != "resolved"
+                lane.past.note(outcome.record())
                 lane.attempts = 0
                 if lane.waiting:  # empty where it was dropped meanwhile
                     lane.waiting.popleft()
@@ -242,7 +267,7 @@ class Line:
         self._note(failed=False)
         return self._outcome(lane, delivery, "accepted", "accepted", memo), 0.0
 
-    def _too_late(self, lane: _Lane, delivery: Delivery) -> tuple[State, str] | None:
+    def _too_late(self, lane: _Lane, delivery: Delivery) -> tuple[DeliveryState, str] | None:
         note = delivery.notification
         if note.kind == "resolved":
             return None if lane.past.fired else ("skipped", "nobody there had heard of it")
@@ -252,7 +277,7 @@ class Line:
         return None
 
     def _outcome(
-        self, lane: _Lane, delivery: Delivery, state: State, reason: str, memo: Memo | None = None
+        self, lane: _Lane, delivery: Delivery, state: DeliveryState, reason: str, memo: Memo | None = None
     ) -> Outcome:
         at = round(self._clock() * SECOND)
         return Outcome(delivery, state, lane.attempts, reason, at, lane.past.memo if memo is None else memo)

@@ -7,7 +7,6 @@ sent again, also when the results are computed anew. A kill between a receiver's
 one message under its own key.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,15 +17,12 @@ from runner.sending.line import Outcome, Past
 from runner.sending.postman import Postman
 from runner.store import Store
 from schemas.alerting import Policy
+from schemas.notifications import Delivered
 
 VERSION = 1
 TABLES = """
-CREATE TABLE deliveries (
-  id TEXT PRIMARY KEY, lane TEXT NOT NULL, kind TEXT NOT NULL, incident TEXT NOT NULL,
-  receiver TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, reason TEXT NOT NULL,
-  at INTEGER NOT NULL, memo TEXT NOT NULL
-);
-CREATE INDEX deliveries_of_lane ON deliveries (lane)
+CREATE TABLE deliveries (id TEXT PRIMARY KEY, lane TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX deliveries_of_lane ON deliveries (lane, at)
 """
 LOOK_SECONDS = 0.2
 BATCH = 500
@@ -43,23 +39,11 @@ class Outbox:
 
     def settle(self, outcome: Outcome) -> None:
         """Keep an outcome; it is on the disk when this returns."""
-        delivery = outcome.delivery
-        note = delivery.notification
+        record = outcome.record()
         with self._door, transaction(self._writer) as writer:
             writer.execute(
-                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    delivery.id,
-                    delivery.lane,
-                    note.kind,
-                    note.incident,
-                    delivery.receiver,
-                    outcome.state,
-                    outcome.attempts,
-                    outcome.reason,
-                    outcome.at,
-                    json.dumps(dict(outcome.memo)),
-                ),
+                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?)",
+                (record.id, record.lane, record.at, record.model_dump_json()),
             )
 
     def is_settled(self, delivery: str) -> bool:
@@ -72,10 +56,12 @@ class Outbox:
         """What is known of a lane."""
         with self._door:
             rows = self._writer.execute(
-                "SELECT state, kind, memo FROM deliveries WHERE lane = ? ORDER BY at, rowid", (lane,)
+                "SELECT body FROM deliveries WHERE lane = ? ORDER BY at, rowid", (lane,)
             ).fetchall()
-        fired = any(state == "accepted" and kind != "resolved" for state, kind, _ in rows)
-        return Past(fired, json.loads(rows[-1][2]) if rows else {})
+        past = Past()
+        for (body,) in rows:
+            past.note(Delivered.model_validate_json(body))
+        return past
 
     def close(self) -> None:
         """Close the file."""

@@ -99,7 +99,7 @@ def _on_kafka(args: argparse.Namespace) -> int:
         from runner.kafka.topics import TopicTable
 
     city = load_city(args.city)  # what is wrong with it is told once, not by each service
-    load_policy(args.city, city)
+    policy = load_policy(args.city, city)
     if args.causes:
         load_causes(args.causes)
     settings = kafka_settings(args.kafka, os.environ)
@@ -117,6 +117,7 @@ def _on_kafka(args: argparse.Namespace) -> int:
                 causes=args.causes,
                 detectors=args.detectors or 1,
                 shell=args.shell or "faust",
+                alerts=any(receiver.type != "console" for receiver in policy.receivers.values()),
                 influx=args.influx,
                 token_file=args.token_file,
             )
