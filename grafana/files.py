@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from grafana import alerting, names, rules, watch
-from grafana.boards import asset, incident, load, pipeline, utility
+from grafana.boards import asset, incident, load, pipeline, runs, utility
 from grafana.boards import city as city_board
 from schemas.city import City, Utility
 from schemas.points import FACTS
@@ -38,6 +38,7 @@ def boards(city: City) -> dict[str, dict[str, Any]]:
         "incident": incident.build(city),
         "pipeline": pipeline.build(city),
         "load": load.build(city),
+        "runs": runs.build(city),
     }
 
 

@@ -18,6 +18,8 @@ from schemas.points import ALARM, FACTS, INCIDENT, RAW, READING, READING_5M, Buc
 LIVE = table.LIVE
 RUN = "${run}"
 """The run that the reader chose on the board."""
+BOTH_RUNS = "/^(${run:regex}|${beside:regex})$/"
+"""That one, and the one to look at beside it."""
 NOW = "int(v: v.timeRangeStop) / 1000000"
 """The end of the picture, ms since the epoch, as times in fields are."""
 DAY_NS = 86_400_000_000_000
@@ -62,8 +64,8 @@ def points(
 ) -> str:
     """Points of one measurement in the time range, or from some days before it.
 
-    ``where``: by tag, its value, or a regular expression between slashes. Raises KeyError where the table has
-    no such tag or field.
+    ``where``: by tag, its value, or a regular expression between slashes; so too ``run``. Raises KeyError
+    where the table has no such tag or field.
     """
     return flow(
         f'from(bucket: "{measurement.bucket.name}")', *_cut(measurement, fields, city, days_back, run, where)
@@ -109,10 +111,12 @@ def readings(city: str, where: Mapping[str, str], by: str) -> str:
     )
 
 
-def alarms(city: str, where: Mapping[str, str] | None = None, *more: str, days: int = ALARMS_BACK) -> str:
+def alarms(
+    city: str, where: Mapping[str, str] | None = None, *more: str, days: int = ALARMS_BACK, run: str = RUN
+) -> str:
     """Alarms raised in the picture or in the days before it and told by its end; not those taken back."""
     return flow(
-        rows(ALARM, *ALARM_ROW, *more, city=city, days_back=days, where=where),
+        rows(ALARM, *ALARM_ROW, *more, city=city, days_back=days, run=run, where=where),
         f'filter(fn: (r) => r.state != "retracted" and (not exists r.announced or r.announced <= {NOW}))',
     )
 
@@ -126,10 +130,10 @@ def standing(city: str, where: Mapping[str, str] | None = None, *more: str) -> s
     )
 
 
-def raised(city: str) -> str:
+def raised(city: str, run: str = RUN) -> str:
     """Alarms by when they were first told to people, which is what an operator's load is counted by."""
     return flow(
-        alarms(city, days=1),
+        alarms(city, days=1, run=run),
         "map(fn: (r) => ({r with _time: time(v: r.announced * 1000000)}))",
         "range(start: v.timeRangeStart, stop: v.timeRangeStop)",
     )
@@ -141,7 +145,7 @@ def incidents(city: str, *fields: str, run: str = RUN) -> str:
     return flow(
         rows(INCIDENT, *asked, city=city, days_back=INCIDENTS_BACK, run=run),
         f"filter(fn: (r) => r.known_at <= {NOW})",
-        'group(columns: ["incident"])',
+        'group(columns: ["run", "incident"])',
         'max(column: "revision")',
         "group()",
         "filter(fn: (r) => r.stands)",
@@ -266,10 +270,10 @@ def _cut(
             raise KeyError(f"{measurement.name} has no tag {tag!r}; it has {', '.join(measurement.tags)}")
     asked = " or ".join(f'r._field == "{measurement.field(name).name}"' for name in fields)
     start = f"time(v: int(v: v.timeRangeStart) - {days_back * DAY_NS})" if days_back else "v.timeRangeStart"
-    kept = [f'r._measurement == "{measurement.name}"', f'r.run == "{run}"', f'r.city == "{city}"']
+    kept = _conditions({"run": run, "city": city, **(where or {})})
     return (
         f"range(start: {start}, stop: v.timeRangeStop)",
-        f"filter(fn: (r) => {' and '.join([*kept, *_conditions(where or {})])} and ({asked}))",
+        f'filter(fn: (r) => r._measurement == "{measurement.name}" and {" and ".join(kept)} and ({asked}))',
     )
 
 

@@ -11,6 +11,7 @@ TAG = "crosscurrent"
 """On every board of ours: what is without it is not ours."""
 BOARDS = (
     "city", "power", "water", "storm", "sewage", "waste", "roads", "asset", "incident", "pipeline", "load",
+    "runs",
 )  # fmt: skip
 """Every board, in the order of the menu."""
 

@@ -82,13 +82,14 @@ def alarms_now(city: str, **place: Any) -> panels.Panel:
     )
 
 
-def windows(city: str) -> str:
-    """How many alarms were told in each ten minutes of the picture."""
+def windows(city: str, run: str = flux.RUN) -> str:
+    """How many alarms were told in each ten minutes of the picture, a line for each run."""
     return flux.flow(
-        flux.raised(city),
+        flux.raised(city, run),
+        'group(columns: ["run"])',
         "map(fn: (r) => ({r with _value: 1}))",
         "aggregateWindow(every: 10m, fn: count, createEmpty: true)",
-        'keep(columns: ["_time", "_value"])',
+        'keep(columns: ["_time", "_value", "run"])',
     )
 
 

@@ -10,11 +10,12 @@ import pytest
 from grafana import files, look, watch
 from schemas.cityfile import load_city
 from schemas.points import BUCKETS, MEASUREMENTS, NONE, Measurement
-from tests.grafana.room import SECONDS_MAX, Room, timed
+from tests.grafana.room import LOST, SECONDS_MAX, Room, timed
 
 CITY = load_city(Path(__file__).parents[2] / "cities" / "riverton" / "city.yaml")
 YEAR_2000_MS = 946_684_800_000
 EMPTY = {
+    ("runs", "Messages"): "the second run of these tests sends what the first one sent",
     ("water", "Incidents"): "the storm does not reach the water supply before eleven",
     ("water", "Standing alarms here"): "so there is no alarm of it",
     ("water", "Alarms"): "nor was there",
@@ -201,6 +202,18 @@ def test_short_pictures_show_readings_and_long_ones_means(room: Room) -> None:
     assert len(short) == pytest.approx(6 * 60 / 2, rel=0.05), "one reading in two minutes"
     assert len(long) == pytest.approx(11 * 60 / 5, rel=0.05), "of eleven hours since midnight, one in five"
     assert room.ask(room.filled(query).replace(str(room.day), "2025-06-04")) == []
+
+
+def test_two_runs_are_one_picture(room: Room) -> None:
+    """Each alarm has a line in both; what one of them has not is named."""
+    queries = {question.title: question.query for question in ALL if question.board == "runs"}
+    lines = {table.labels["line"] for table in room.ask(queries["Alarms of both"])}
+    [only] = room.ask(queries["Alarms"])
+
+    assert {"storm-4 depth_high · live", "storm-4 depth_high · replay", f"{LOST} depth_high · live"} <= lines
+    assert f"{LOST} depth_high · replay" not in lines
+    assert set(only.columns["Asset"]) == {LOST}
+    assert set(only.columns["Run"]) == {"live"}
 
 
 def test_another_run_is_another_picture(room: Room) -> None:
