@@ -85,7 +85,7 @@ class Asset(_Part):
     ) = None
     """Latitude, longitude in degrees."""
     name: str | None = None
-    properties: Properties = {}
+    properties: Properties = Field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -102,7 +102,7 @@ class Link(_Part):
     target: Identifier = Field(alias="to")
     relation: Relation
     name: str | None = None
-    properties: Properties = {}
+    properties: Properties = Field(default_factory=dict)
     border: Annotated[bool, Field(strict=True)] = False
     """Whether two correlation domains meet here (``schemas.borders``)."""
 

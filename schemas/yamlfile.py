@@ -9,8 +9,11 @@ on a large city that takes a fifth of the time of composed nodes, and libyaml's 
 stack on a file of 200,000 brackets.
 
 Words follow YAML 1.2, which contains JSON: ``1e5`` is a number, and ``no``, ``on`` and ``12:30`` are text.
+A file that is JSON is read as JSON, which is ten times as quick; where a place in it is asked for, it is read
+again as YAML.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -70,9 +73,21 @@ class Document:
         self.faults: list[Fault] = []
         self._root: Place = (0, 0)
         self._containers: dict[int, _Open] = {}
-        """By id() of the container: ``data`` keeps them alive, so that the ids stay theirs."""
+        """By id() of the container: ``_located`` keeps them alive, so that the ids stay theirs."""
+        self._located: Any = None
+        self._unread: str | None = None
+        """The text, where it was read as JSON and no place in it was asked for yet."""
         try:
-            self.data = self._read(text)
+            self.data = _of_json(text)
+            self._unread = text
+        except (ValueError, RecursionError):
+            self._locate(text)
+            self.data = self._located
+
+    def _locate(self, text: str) -> None:
+        """Read the text with the places of all that is in it; faults of the text are noted."""
+        try:
+            self._located = self._read(text)
         except _Broken as error:
             self._add(error.place, str(error))
         except yaml.MarkedYAMLError as error:
@@ -95,7 +110,7 @@ class Document:
 
     def known(self, path: Sequence[str | int]) -> tuple[str | int, ...]:
         """The steps of ``path`` that exist in this file, one below the other; the others are passed over."""
-        value, known = self.data, []
+        value, known = self._with_places(), []
         for step in path:
             opened = self._containers.get(id(value))
             if opened is not None and step in opened.values_at:
@@ -103,8 +118,14 @@ class Document:
                 known.append(step)
         return tuple(known)
 
+    def _with_places(self) -> Any:
+        if self._unread is not None:
+            text, self._unread = self._unread, None
+            self._locate(text)
+        return self._located
+
     def _place(self, path: Sequence[str | int], at_key: bool) -> Place:
-        value, place = self.data, self._root
+        value, place = self._with_places(), self._root
         for index, step in enumerate(path):
             opened = self._containers.get(id(value))
             if opened is None or step not in opened.values_at:
@@ -205,6 +226,24 @@ def read(path: Path) -> Document:
         before = raw[: error.start]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
         raise BadConfig([Fault(str(path), line, column, "not UTF-8 text; save the file as UTF-8")]) from error
+
+
+def _of_json(text: str) -> Any:
+    """The content of a JSON file. Raises ValueError where it is none, or nearly none (a key stands twice)."""
+    if text[:1] != "{":
+        raise ValueError
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)
 
 
 def _opened(event: Any, place: Place, depth: int) -> _Open:

@@ -61,8 +61,9 @@ class Detector:
     ) -> None:
         self._city = city
         self._lateness = lateness
-        self._utility = {asset.id: str(asset.utility) for asset in city.assets}
-        self.tracks = {s.id: Track(prepare(s, self._utility[s.asset], vocabulary)) for s in city.sensors}
+        self.tracks = {
+            s.id: Track(prepare(s, str(city.asset_by_id[s.asset].utility), vocabulary)) for s in city.sensors
+        }
         self._clock = clock or StreamClock(len(city.sensors_of))
         self._silence = SilenceWatch(city)
         self._groups = Groups(watchers(city), lateness)
@@ -137,7 +138,7 @@ class Detector:
 
     def _event(self, event: Event) -> Iterator[AlarmChange | int]:
         self.counts["events"] += 1
-        if event.asset not in self._utility:
+        if event.asset not in self._city.asset_by_id:
             self.counts["unknown"] += 1
             return
         for asset, change, severity in self._events.step(event):
@@ -242,7 +243,7 @@ class Detector:
         alarm = Alarm(
             id=alarm_id(self._city.city, asset, sensor, change.condition, change.onset),
             asset=asset,
-            utility=self._utility[asset],
+            utility=str(self._city.asset_by_id[asset].utility),
             condition=change.condition,
             severity=severity,
             raised=change.onset,

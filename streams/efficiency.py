@@ -108,6 +108,8 @@ def _halves(rows: Row) -> tuple[float, float] | None:
 def efficiency_watchers(city: City) -> Iterator[EfficiencyWatch]:
     """One for each pump whose power and flow are measured."""
     for asset in city.assets:
+        if asset.kind != "pump":
+            continue
         measured = {sensor.quantity for sensor in city.sensors_of.get(asset.id, ())}
-        if asset.kind == "pump" and {"power", "flow"} <= measured:
+        if {"power", "flow"} <= measured:
             yield EfficiencyWatch(asset.id, voltage="voltage" in measured)
