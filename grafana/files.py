@@ -72,7 +72,10 @@ def data_source(url: str, org: str) -> dict[str, Any]:
 def files(city: City, runbooks: str = RUNBOOKS) -> dict[Path, str]:
     """The content of each file."""
     made = boards(city)
-    group = rules.for_file(watch.rules(city.city), city.city, title(city), panel_ids(made), runbooks)
+    # Rules get a folder of their own: Grafana reads them before the boards, and would make the boards' folder
+    # under a uid that it draws by lot.
+    folder = f"{title(city)} · alerts"
+    group = rules.for_file(watch.rules(city.city), city.city, folder, panel_ids(made), runbooks)
     settings: dict[str, dict[str, Any]] = {
         "datasources/crosscurrent.yaml": _sources(),
         "dashboards/crosscurrent.yaml": _provider(city),

@@ -238,13 +238,31 @@ def annotations(city: str) -> str:
     )
 
 
-def tag_values(tag: str, city: str, bucket: Bucket = FACTS, where: Mapping[str, str] | None = None) -> str:
-    """Values of a tag, from the index: fast however many points there are."""
-    kept = " and ".join([f'r.city == "{city}"', *_conditions(where or {})])
+def runs(city: str) -> str:
+    """The names of runs with facts in the time range; ``live`` always: a new city has readings only."""
     return script(
-        f'schema.tagValues(bucket: "{bucket.name}", tag: "{tag}", predicate: (r) => {kept}, '
-        f"start: -{bucket.days}d)",
+        f'live = array.from(rows: [{{_value: "{LIVE}"}}])',
+        f"others = {_tag_values('run', city, FACTS, {})}",
+        'union(tables: [live, others]) |> group() |> unique(column: "_value")',
+        imports=["array", "influxdata/influxdb/schema"],
+    )
+
+
+def tag_values(tag: str, city: str, where: Mapping[str, str]) -> str:
+    """Values of a tag of readings in the time range, from the index: fast however many points there are."""
+    return script(
+        f"raw = {_tag_values(tag, city, RAW, where)}",
+        f"means = {_tag_values(tag, city, READING_5M.bucket, where)}",
+        'union(tables: [raw, means]) |> group() |> unique(column: "_value") |> sort(columns: ["_value"])',
         imports=["influxdata/influxdb/schema"],
+    )
+
+
+def _tag_values(tag: str, city: str, bucket: Bucket, where: Mapping[str, str]) -> str:
+    kept = " and ".join(_conditions({"city": city, **where}))
+    return (
+        f'schema.tagValues(bucket: "{bucket.name}", tag: "{tag}", predicate: (r) => {kept}, '
+        "start: v.timeRangeStart, stop: v.timeRangeStop)"
     )
 
 

@@ -91,7 +91,7 @@ def _option(value: str) -> models.VariableOption:
 
 
 def _run(city: str) -> Variable:
-    return lookup("run", "Run", flux.tag_values("run", city), default=flux.LIVE)
+    return lookup("run", "Run", flux.runs(city), default=flux.LIVE)
 
 
 def _incidents(city: str) -> builder.Builder[models.AnnotationQuery]:
@@ -103,7 +103,12 @@ def _incidents(city: str) -> builder.Builder[models.AnnotationQuery]:
         .icon_color(look.ALARMED)
         .target(FluxBuilder(flux.annotations(city), "Anno"))
         .mappings(
-            {column: dashboard.AnnotationEventFieldMapping().value(column) for column in flux.ANNOTATION}
+            {
+                column: dashboard.AnnotationEventFieldMapping()
+                .source(models.AnnotationEventFieldSource.FIELD)
+                .value(column)
+                for column in flux.ANNOTATION
+            }
         )
     )
 

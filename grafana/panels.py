@@ -77,14 +77,13 @@ def source() -> shapes.DataSourceRef:
 
 
 def series(title: str, says: str, *queries: str, unit: str, **place: Any) -> timeseries.Panel:
-    """Lines over time. Gaps stay gaps: what was not measured is not drawn."""
+    """Lines over time."""
     return (
         _common(timeseries.Panel(), title, says, queries, **place)
         .unit(unit)
         .line_width(1)
         .fill_opacity(0)
         .show_points(shapes.VisibilityMode.AUTO)
-        .span_nulls(False)
         .legend(
             common.VizLegendOptions()
             .display_mode(shapes.LegendDisplayMode.LIST)
@@ -251,7 +250,7 @@ def linked(panel: _P, links: Sequence[Mapping[str, Any]]) -> _P:
 
 def graph(title: str, says: str, nodes: str, edges: str, **place: Any) -> nodegraph.Panel:
     """Things and what leads from one to the other, by the column names of Grafana's node graph."""
-    return _common(nodegraph.Panel(), title, says, [nodes, edges], **place)
+    return _common(nodegraph.Panel(), title, says, [nodes, edges], refs=("nodes", "edges"), **place)
 
 
 def dashed(name: str) -> list[models.DynamicConfigValue]:
@@ -286,9 +285,10 @@ class _Built(builder.Builder[Any]):
 def _common(
     panel: _P, title: str, says: str, queries: Sequence[str], *, width: int = 12, height: int = 8,
     empty: str = "nothing in this time range",
+    refs: Sequence[str] = "ABCDEF",
 ) -> _P:  # fmt: skip
     panel.title(title).description(says).datasource(source()).span(width).height(height).no_value(empty)
-    for query, ref in zip(queries, "ABCDEF", strict=False):
+    for query, ref in zip(queries, refs, strict=False):
         panel.with_target(FluxBuilder(query, ref))
     return panel
 

@@ -6,7 +6,7 @@ from typing import Any
 from grafana import flux, look, panels, shared
 from grafana.frame import board, choice, lookup
 from schemas.city import LEVELS, City, Sensor
-from schemas.points import FORETOLD, MEMBER, RAW
+from schemas.points import FORETOLD, MEMBER
 
 LIMITS_MAX = 2_000
 """Most limits that travel in a query; a larger city's boards draw none, and say so."""
@@ -72,9 +72,9 @@ def build(city: City) -> dict[str, Any]:
         [
             choice("utility", "Utility", sorted({str(asset.utility) for asset in city.assets})),
             choice("zone", "Zone", sorted({asset.zone for asset in city.assets})),
-            lookup("asset", "Asset", flux.tag_values("asset", name, RAW, among), default=_first(city)),
+            lookup("asset", "Asset", flux.tag_values("asset", name, among), default=_first(city)),
             lookup(
-                "quantity", "Quantity", flux.tag_values("quantity", name, RAW, chosen), all_of_them=True
+                "quantity", "Quantity", flux.tag_values("quantity", name, chosen), all_of_them=True
             ),
         ],
     )  # fmt: skip

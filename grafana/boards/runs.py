@@ -78,7 +78,7 @@ def build(city: City) -> dict[str, Any]:
                 ).display_name("${__field.labels.run}"),
             ],
         },
-        [lookup("beside", "Beside", flux.tag_values("run", name), default=BESIDE)],
+        [lookup("beside", "Beside", flux.runs(name), default=BESIDE)],
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from grafana import files, look, watch
 from schemas.cityfile import load_city
 from schemas.points import BUCKETS, MEASUREMENTS, NONE, Measurement
-from tests.grafana.room import LOST, SECONDS_MAX, Room, timed
+from tests.grafana.room import LOST, REPLAY, SECONDS_MAX, Room, timed
 
 CITY = load_city(Path(__file__).parents[2] / "cities" / "riverton" / "city.yaml")
 YEAR_2000_MS = 946_684_800_000
@@ -202,6 +202,20 @@ def test_short_pictures_show_readings_and_long_ones_means(room: Room) -> None:
     assert len(short) == pytest.approx(6 * 60 / 2, rel=0.05), "one reading in two minutes"
     assert len(long) == pytest.approx(11 * 60 / 5, rel=0.05), "of eleven hours since midnight, one in five"
     assert room.ask(room.filled(query).replace(str(room.day), "2025-06-04")) == []
+
+
+def test_variables_follow_the_time_range(room: Room) -> None:
+    """A city that never had an alarm still has its readings to show; assets are those that spoke."""
+    run, asset = (
+        next(q.query for q in ALL if q.board == "asset" and q.title == f"variable {name}")
+        for name in ("run", "asset")
+    )
+    of_nobody = room.ask(run.replace(CITY.city, "nobody"))
+    [spoke] = room.ask(asset)
+
+    assert [table.columns["_value"] for table in of_nobody] == [["live"]]
+    assert set(room.ask(run)[0].columns["_value"]) == {"live", REPLAY}
+    assert set(spoke.columns["_value"]) == set(CITY.sensors_of)
 
 
 def test_two_runs_are_one_picture(room: Room) -> None:

@@ -90,6 +90,14 @@ def test_the_api_gets_the_same_rules() -> None:
         }
 
 
+def test_rules_do_not_make_the_folder_of_the_boards() -> None:
+    """Grafana reads rules first, and would give the folder a uid of its own choice."""
+    [provider] = PROVISIONED[Path("dashboards/crosscurrent.yaml")]["providers"]
+
+    assert GROUP["folder"] != provider["folder"]
+    assert provider["folderUid"] == "cc-riverton"
+
+
 def test_every_alert_finds_its_way() -> None:
     """Receivers and mute timings of all routes exist; the heartbeat has a place of its own."""
     [tree] = alerting.policies()["policies"]
