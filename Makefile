@@ -11,6 +11,7 @@ CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/crosscurrent
 PIP := URLLIB3_NO_OVERRIDE=1 $(BIN)/pip install --no-binary urllib3-future --quiet --disable-pip-version-check --constraint requirements.lock
 ARGS ?=
 ROUNDS ?= 10
+HELPERS := common servers onkafka workers latency
 CITY ?= cities/riverton/city.yaml
 
 .PHONY: help demo up test servers chaos check bench riverton pictures lock clean distclean
@@ -58,7 +59,7 @@ check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
 
 bench: $(VENV)/dev.stamp ## Measure: each number beside a bare loop or a peer
 	@scripts/servers.sh
-	@for file in $(filter-out %/common.py %/servers.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out $(HELPERS:%=benchmarks/%.py),$(wildcard benchmarks/*.py)); do echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done
 
 riverton: $(VENV)/dev.stamp ## Make the demo city's limits and recordings anew
 	@$(BIN)/crosscurrent commission cities/riverton

@@ -16,7 +16,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
-sys.path.insert(0, str(ROOT))
+HERE = str(Path(__file__).resolve().parent)
+sys.path = [
+    str(ROOT),
+    *(path for path in sys.path if path != HERE),
+    HERE,
+]  # kafka.py must not hide kafka-python
 
 
 def flags(summary: str) -> argparse.Namespace:

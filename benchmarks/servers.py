@@ -4,6 +4,7 @@ The servers are those of the tests (tests/servers.py; ``scripts/servers.sh`` pro
 built by ``scripts/peers.sh`` into the cache folder.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+import yaml
 from common import ROOT
 from confluent_kafka import Consumer, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
@@ -107,3 +109,30 @@ def wait_until(true: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"still not after {PATIENCE_SECONDS:.0f} s: {what}")
         time.sleep(LOOK_SECONDS)
+
+
+def large_city(folder: Path, districts: int) -> Path:
+    """A city model of so many Rivertons side by side, each district for itself."""
+    whole = yaml.load(CITY.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    renamed = {"assets": ("id", "zone"), "links": ("from", "to"), "sensors": ("asset",)}
+    for part, names in renamed.items():
+        whole[part] = [
+            {**one, **{name: f"d{number}-{one[name]}" for name in names}}
+            for number in range(districts)
+            for one in whole[part]
+        ]
+    made = folder / "city.yaml"
+    made.write_text(json.dumps(whole, default=str), encoding="utf-8")
+    return made
+
+
+def in_districts(messages: Sequence[Message], districts: int) -> list[Message]:
+    """The same weather over all of them: each message once for each district."""
+    found = []
+    for message in messages:
+        head, zone, asset, tail = message.topic.rsplit("/", 3)
+        found += [
+            message._replace(topic=f"{head}/d{number}-{zone}/d{number}-{asset}/{tail}")
+            for number in range(districts)
+        ]
+    return found

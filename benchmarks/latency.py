@@ -1,0 +1,131 @@
+"""How long it takes from an MQTT message to the alarm that it makes, on Kafka, at a steady rate.
+
+In:  servers, a city, messages in the order received.
+Out: milliseconds (median, 99th percentile, worst) and how many alarms they are of.
+
+Publisher, mosquitto, collector, Kafka and the detecting worker are processes of their own on one machine,
+with one clock. An alarm's time is the one that Kafka keeps with its record, given by the worker's client as
+it writes. Only alarms count that a reading makes when it comes, not those that time makes (a sensor that is
+missing): their ``known_at`` is the time of a reading of their sensor.
+"""
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from servers import PATIENCE_SECONDS, Ends, running, verb, wait_until
+
+from collectors.intake import Intake
+from collectors.messages import Message
+from runner.kafka.reading import read
+from runner.kafka.settings import kafka_settings
+from runner.kafka.topics import TopicTable
+from schemas.alarms import AlarmChange
+from schemas.cityfile import load_city
+from schemas.readings import Frame
+from schemas.topics import ALARMS, READINGS
+from tests.servers import Kafka, Mosquitto
+
+RATE = 10_000
+PREFIX = "latency."
+WARM_SECONDS = 2.0
+SLOT_SECONDS = 0.01
+"""Messages are handed over in lots of so long."""
+
+
+def latencies(
+    mosquitto: Mosquitto, kafka: Kafka, city: Path, messages: list[Message], seconds: float
+) -> dict[str, float]:
+    """Publish for so long, and compare."""
+    settings = kafka_settings(kafka.address, {}, prefix=PREFIX)
+    table = TopicTable(settings)
+    table.create()
+    table.close()
+    readings = _readings_of(city, messages[: round((seconds + WARM_SECONDS) * RATE)])
+    variables = {"CROSSCURRENT_KAFKA_PREFIX": PREFIX}
+    of_city = ["--city", str(city), "--kafka", kafka.address]
+    with (
+        running(verb("stream", "detect", *of_city, "--shell", "kafka"), variables) as worker,
+        running(verb("collect", *of_city, "--broker", mosquitto.address), variables) as collector,
+    ):
+        for process in (worker, collector):
+            assert process.stdout is not None
+            process.stdout.readline()
+        published = _publish(mosquitto.port, messages, readings, seconds + WARM_SECONDS)
+        ends = Ends(kafka.bootstrap, settings.name(READINGS))
+        _until_quiet(ends)
+        ends.close()
+    begun = min(published.values()) + WARM_SECONDS
+    delays = sorted(
+        record.at / 1000 - published[key]
+        for partition in range(ALARMS.partitions)
+        for record in read(settings, ALARMS, partition)
+        if record.headers["ce_type"] == "crosscurrent.alarm-change"
+        and (key := _key(AlarmChange.model_validate_json(record.value))) in published
+        and published[key] >= begun
+    )
+    ms = [round(1000 * delay, 1) for delay in delays]
+    return {
+        "publish_to_alarm_readings_per_second": RATE,
+        "publish_to_alarm_alarms": len(ms),
+        "publish_to_alarm_ms_p50": ms[len(ms) // 2],
+        "publish_to_alarm_ms_p99": ms[len(ms) * 99 // 100],
+        "publish_to_alarm_ms_max": ms[-1],
+    }
+
+
+def _readings_of(city: Path, messages: list[Message]) -> list[list[tuple[str, int]]]:
+    """Sensor and time of the readings in each message."""
+    intake = Intake(load_city(city))
+    return [
+        [
+            key
+            for record in intake.step([message]).records
+            if isinstance(record, Frame)
+            for key in zip(record.sensors, record.at, strict=True)
+        ]
+        for message in messages
+    ]
+
+
+def _publish(
+    port: int, messages: list[Message], readings: list[list[tuple[str, int]]], seconds: float
+) -> dict[tuple[str, int], float]:
+    """Publish at the rate; when each reading was handed over, seconds since 1970."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.max_inflight_messages_set(0)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    published: dict[tuple[str, int], float] = {}
+    began, sent = time.monotonic(), 0
+    for message, keys in zip(messages, readings, strict=False):
+        ahead = sent / RATE - (time.monotonic() - began)
+        if ahead > SLOT_SECONDS:
+            time.sleep(ahead)
+        if sent / RATE > seconds:
+            break
+        published |= dict.fromkeys(keys, time.time())
+        client.publish(message.topic, message.payload, qos=1)
+        sent += len(keys)
+    client.publish("benchmark/end", qos=1).wait_for_publish(PATIENCE_SECONDS)
+    client.disconnect()
+    client.loop_stop()
+    return published
+
+
+def _until_quiet(ends: Ends) -> None:
+    """Return when nothing more comes."""
+    seen: Counter[int] = Counter()
+
+    def quiet() -> bool:
+        time.sleep(0.5)
+        seen[ends.total()] += 1
+        return max(seen.values()) > 3
+
+    wait_until(quiet, "all readings")
+
+
+def _key(change: AlarmChange) -> tuple[str, int]:
+    return (change.alarm.sensor or "", change.known_at)
