@@ -14,7 +14,7 @@ ROUNDS ?= 10
 HELPERS := common servers onkafka workers latency
 CITY ?= cities/riverton/city.yaml
 
-.PHONY: help demo up test servers chaos check bench riverton pictures lock clean distclean
+.PHONY: help demo up test servers chaos compose check bench riverton pictures lock clean distclean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -49,6 +49,10 @@ servers: $(VENV)/dev.stamp ## Run the tests' mosquitto, Kafka and InfluxDB until
 chaos: $(VENV)/dev.stamp ## Kill every part of the system again and again (ROUNDS=10)
 	@scripts/servers.sh
 	@CROSSCURRENT_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/runner/test_kill_kafka.py tests/runner/test_sink.py tests/runner/test_feed.py $(ARGS)
+
+compose: ## Make the passwords that are missing, and start everything in containers (docs/compose.md)
+	@scripts/secrets.sh
+	@docker compose up --detach --build
 
 check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; to format: $(BIN)/ruff format ."; exit 1; }

@@ -9,6 +9,7 @@ it writes. Only alarms count that a reading makes when it comes, not those that 
 missing): their ``known_at`` is the time of a reading of their sensor.
 """
 
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -33,6 +34,8 @@ PREFIX = "latency."
 WARM_SECONDS = 2.0
 SLOT_SECONDS = 0.01
 """Messages are handed over in lots of so long."""
+WINDOW = 5_000
+"""Messages on the way to mosquitto; beyond it the publisher waits, and the rate is not reached."""
 
 
 def latencies(
@@ -67,8 +70,9 @@ def latencies(
         and published[key] >= begun
     )
     ms = [round(1000 * delay, 1) for delay in delays]
+    rate = len(published) / (max(published.values()) - min(published.values()))
     return {
-        "publish_to_alarm_readings_per_second": RATE,
+        "publish_to_alarm_readings_per_second": round(rate),
         "publish_to_alarm_alarms": len(ms),
         "publish_to_alarm_ms_p50": ms[len(ms) // 2],
         "publish_to_alarm_ms_p99": ms[len(ms) * 99 // 100],
@@ -96,6 +100,8 @@ def _publish(
     """Publish at the rate; when each reading was handed over, seconds since 1970."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     client.max_inflight_messages_set(0)
+    room = threading.Semaphore(WINDOW)
+    client.on_publish = lambda *_: room.release()
     client.connect("127.0.0.1", port)
     client.loop_start()
     published: dict[tuple[str, int], float] = {}
@@ -106,6 +112,7 @@ def _publish(
             time.sleep(ahead)
         if sent / RATE > seconds:
             break
+        room.acquire()
         published |= dict.fromkeys(keys, time.time())
         client.publish(message.topic, message.payload, qos=1)
         sent += len(keys)

@@ -37,6 +37,8 @@ START = 16_000
 """The message of the storm's day with which its worst hours begin."""
 FULL_SPEED, STEADY = 5_000, 150
 """Messages in a transaction: the most there can be, and what comes in 20 ms at 10,000 readings a second."""
+QUIET = ("autosave_interval 1800",)
+"""mosquitto writes its queues down seldom."""
 QUICK = ("quix_single", "limits_faust", "quix_frames")
 RATIOS = {
     "ours_vs_quixstreams": ("quix_single", "limits_faust"),
@@ -97,7 +99,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         city = large_city(folder, DISTRICTS)
-        with Mosquitto(folder, free_ports(1)[0]) as mosquitto, Kafka(folder, *free_ports(2)) as kafka:
+        with (
+            Mosquitto(folder, free_ports(1)[0], more=QUIET) as mosquitto,
+            Kafka(folder, *free_ports(2)) as kafka,
+        ):
             messages = in_districts(storm[:count], DISTRICTS)
             workers = Workers(folder, kafka.address, city, messages, FULL_SPEED)
             small = Workers(folder, kafka.address, city, messages, STEADY)

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Provide what the tests need and pip can't bring: mosquitto (a broker that is not ours), Chromium (which reads
 # the console's pages), Alertmanager, Kafka and InfluxDB. Kafka's jars come from Maven Central into the cache
-# folder, InfluxDB is built there (scripts/influxd.sh), as is a reader of Grafana's files (scripts/strict.sh);
-# Java, Maven, Go and the rest are Debian packages. What is there already stays untouched.
+# folder, InfluxDB is built there (scripts/influxd.sh), as are readers of Grafana's files (scripts/strict.sh) and
+# of what we deploy (scripts/deploy.sh); Java, Maven, Go and the rest are Debian packages. What is there already
+# stays untouched.
 set -eu
 
 pom=$(dirname "$0")/kafka/pom.xml
@@ -16,7 +17,8 @@ command -v prometheus-alertmanager >/dev/null || missing="$missing prometheus-al
 command -v java >/dev/null || missing="$missing default-jre-headless"
 [ -d "$jars" ] || command -v mvn >/dev/null || missing="$missing maven"
 strict=$(dirname "$0")/strict.sh
-"$strict" --built || command -v go >/dev/null || missing="$missing golang-go"
+deploy=$(dirname "$0")/deploy.sh
+"$strict" --built && "$deploy" --built || command -v go >/dev/null || missing="$missing golang-go"
 influxd=$(dirname "$0")/influxd.sh
 if ! "$influxd" --built; then
     command -v go >/dev/null || missing="$missing golang-go" # apt-get takes a name twice
@@ -41,6 +43,7 @@ fetch_kafka() {
 if [ -z "$missing" ]; then
     fetch_kafka
     "$strict"
+    "$deploy"
     exec "$influxd"
 fi
 
@@ -79,4 +82,5 @@ for service in mosquitto prometheus-alertmanager; do
 done
 fetch_kafka
 "$strict"
+"$deploy"
 "$influxd"

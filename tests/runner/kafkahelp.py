@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -159,6 +160,15 @@ def admitted(messages: list[Message]) -> set[tuple[str, int]]:
     """The readings that the intake lets in."""
     records = Intake(load_city(CITY)).step(messages).records
     return {key for r in records if isinstance(r, Frame) for key in zip(r.sensors, r.at, strict=True)}
+
+
+def at_work(ready: str) -> bool:
+    """Whether somebody answers at this address, and says yes."""
+    try:
+        with urllib.request.urlopen(ready, timeout=5):
+            return True
+    except OSError:  # an HTTPError is one too
+        return False
 
 
 def wait_until(true: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:

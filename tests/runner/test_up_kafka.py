@@ -12,7 +12,7 @@ import pytest
 
 from runner.cli import main
 from runner.metrics import Figure, figures_of
-from tests.runner.kafkahelp import OnKafka, admitted, publish, readings, wait_until
+from tests.runner.kafkahelp import OnKafka, admitted, at_work, publish, readings, wait_until
 from tests.runner.storm import CITY, recorded
 from tests.runner.test_metrics import ask
 from tests.runner.test_stream import embedded, settled
@@ -51,13 +51,13 @@ def test_a_killed_service_comes_back_and_nothing_is_lost(
     place = base.removeprefix("http://")
     arguments = ("up", "--broker", mosquitto.address, "--detectors", "2", "--metrics", place)
     with on_kafka.verb(*arguments, "--shell", "kafka") as up:
-        wait_until(lambda: ask(f"{base}/ready")[0] == 200, "all at work")
+        wait_until(lambda: at_work(f"{base}/ready"), "all at work")
         children = processes(up.pid)
         for number, start in enumerate(range(0, len(messages), 2_000)):
             publish(mosquitto, messages[start : start + 2_000])
             os.kill(list(children)[number], signal.SIGKILL)
         wait_until(lambda: readings(on_kafka).keys() == admitted(messages), "all readings")
-        wait_until(lambda: ask(f"{base}/ready")[0] == 200, "all at work again")
+        wait_until(lambda: at_work(f"{base}/ready"), "all at work again")
         _, page = ask(f"{base}/metrics")
         figures = list(figures_of(page))
         up.send_signal(signal.SIGINT)
