@@ -49,6 +49,8 @@ class Desk:
         """By the incident's present id."""
         self._newest: dict[str, IncidentRevision] = {}
         self._answers: list[str] = []
+        self._now = 0
+        """Stream time at the newest look."""
 
     def note(self, change: AlarmChange) -> None:
         """An alarm, for what it says of planned work."""
@@ -71,6 +73,7 @@ class Desk:
 
     def look(self, now: int) -> list[Said]:
         """Stream time is ``now``: what people should hear."""
+        self._now = now
         said: list[Said] = []
         for id_, revision in self._newest.items():
             thread = self._threads[id_]
@@ -78,12 +81,15 @@ class Desk:
                 said += self._consider(thread, revision, now)
         return said
 
-    def answer(self, answer: Answer, now: int) -> list[Said]:
-        """Somebody answered. An answer to an incident that is over changes nothing, and says so."""
+    def answer(self, answer: Answer) -> list[Said]:
+        """Somebody answered: it counts from the stream time of the newest look. An answer to an incident that
+        is over changes nothing, and says so.
+        """
         if answer.id in self._answers:
             return []
         self._answers = [*self._answers[1 - ANSWERS_KEPT :], answer.id]
         who = f"{answer.answer} by {answer.by} at {rfc3339(answer.at)}{_quoted(answer.note)}"
+        now = self._now or answer.at
         found = next((id_ for id_, thread in self._threads.items() if answer.incident in thread.names), None)
         if found is None or found not in self._newest:
             return [_decision(answer.incident, answer.id, now, "answer", "nobody", "", f"{who}; it is over")]
@@ -351,6 +357,7 @@ class Desk:
             "dependence": self._dependence.snapshot(),
             "flapping": self._flapping.snapshot(),
             "answers": self._answers,
+            "now": self._now,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -361,6 +368,7 @@ class Desk:
         self._dependence.restore(state["dependence"])
         self._flapping.restore(state["flapping"])
         self._answers = list(state["answers"])
+        self._now = state["now"]
 
 
 def _key(thread: Thread) -> str:

@@ -2,7 +2,8 @@
 
 In:  the running system, an address. Out: web pages.
 Promises: nothing is loaded from anywhere else, and the browser is told to refuse it; a page
-of another site can't read it (the Host and Origin of each request are checked); it only reads.
+of another site can't read it (the Host and Origin of each request are checked); it only reads, and takes
+what people answer.
 """
 
 import socket
@@ -19,7 +20,7 @@ from starlette.responses import Response
 from console.guard import Guard
 from console.layout import lay_out
 from console.live import Live, System
-from console.pages import asset, city, data, incident
+from console.pages import asset, city, data, incident, links
 
 STATIC = Path(__file__).parent / "static"
 FAVICON = (
@@ -88,6 +89,14 @@ def _routes(system: System) -> None:
     @ui.page("/data")
     def _data() -> None:
         data.show(live)
+
+    @app.get("/answer/{token}")
+    def _ask(token: str) -> Response:
+        return links.ask(live, token)
+
+    @app.post("/answer/{token}")
+    def _take(token: str) -> Response:
+        return links.take(live, token)
 
 
 class _Server(uvicorn.Server):

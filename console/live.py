@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from console import views
+from runner.answering import Signer
 from runner.embedded import Status
 from runner.store import Store
 from schemas.alarms import Alarm
+from schemas.answers import Answer
 from schemas.city import City
 from schemas.incidents import IncidentRevision
 from schemas.readings import Reading
@@ -37,8 +39,15 @@ class System(Protocol):
     def store(self) -> Store:
         """The store, to read from."""
 
+    @property
+    def signer(self) -> Signer | None:
+        """Reads the links with which people answer from messages."""
+
     def status(self) -> Status:
         """How it goes, now."""
+
+    def answer(self, answer: Answer) -> None:
+        """Take what somebody answered."""
 
 
 @dataclass(frozen=True, slots=True)

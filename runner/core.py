@@ -86,8 +86,7 @@ class Core:
         """Take one record. Incidents are looked at each time stream time moves, not at each alarm."""
         outputs = Outputs()
         if isinstance(record, Answer):
-            now = self._detector.stream_time
-            outputs.hear(self._desk.answer(record, record.at if now is None else now))
+            outputs.hear(self._desk.answer(record))
             return outputs
         for found in self._detector.step(record):
             if isinstance(found, AlarmChange):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from collectors.mqtt import Collector
 from collectors.settings import mqtt_settings
 from runner import reception as door
+from runner.answering import signer_of
 from runner.broker import EmbeddedBroker
 from runner.processor import Processor
 from runner.reception import Reception
@@ -28,6 +29,7 @@ from runner.sending.outbox import Sending
 from runner.silence import time_in_silence
 from runner.store import Retention, Store
 from schemas.alerting import Policy
+from schemas.answers import Answer
 from schemas.city import City
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
@@ -122,6 +124,8 @@ class Embedded:
         except BaseException:
             self._close()
             raise
+        self.signer = signer_of(policy) if policy else None
+        """Reads the links with which people answer; None where there are none."""
         self._on_failure = on_failure
         self._failure: Exception | None = None
         self._stopping = threading.Event()
@@ -160,6 +164,10 @@ class Embedded:
         if self._sending:
             self._sending.stop()
         self.store.close()
+
+    def answer(self, answer: Answer) -> None:
+        """Take what somebody answered: it is on the disk when this returns."""
+        self._reception.pass_answer(answer)
 
     def end_of_input(self) -> None:
         """Nothing more will come, as at the end of a recording: look at what waits for time to move."""

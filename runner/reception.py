@@ -13,6 +13,7 @@ from collections import Counter
 from collectors.intake import Intake
 from collectors.messages import Message
 from runner.log import Log
+from schemas.answers import Answer
 from schemas.city import City
 from schemas.readings import Tick
 
@@ -59,6 +60,12 @@ class Reception:
         """Tell the core that time has come to ``at`` (ms) and nothing was heard."""
         with self._door:
             self._log.append([Tick(at=at)])
+            self._appended()
+
+    def pass_answer(self, answer: Answer) -> None:
+        """Tell the core what somebody has answered."""
+        with self._door:
+            self._log.append([answer])
             self._appended()
 
     def wait_for_records(self, offset: int, seconds: float) -> None:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from schemas.alarms import Severity
 from schemas.city import Identifier, Relation, Utility
-from schemas.receivers import AnyReceiver
+from schemas.receivers import AnyReceiver, Secret
 from schemas.rotas import Day, Part, Person, Rota, Window
 from schemas.times import HOUR, MINUTE, Duration, Time
 from schemas.wording import Names, listed, some
@@ -120,6 +120,18 @@ class Links(Part):
 
     console: str | None = None
     dashboard: str | None = None
+    answers: str | None = None
+    """Where the console takes answers from messages, ``{token}`` put in: ``https://.../answer/{token}``."""
+    secret: Secret | None = None
+    """Signs those links."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> "Links":
+        if (self.answers is None) != (self.secret is None):
+            raise ValueError("answers and secret go together: links that people answer by are signed")
+        if self.answers is not None and "{token}" not in self.answers:
+            raise ValueError("answers has no {token}; write it as https://HOST/answer/{token}")
+        return self
 
 
 class Policy(Part):

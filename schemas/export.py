@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas.alarms import Alarm, AlarmChange
+from schemas.answers import Answer
 from schemas.city import City
 from schemas.incidents import DomainWord, Incident, IncidentRevision
 from schemas.notifications import Decision, Delivered, Notification
@@ -33,6 +34,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "incident": Incident,
     "incident-revision": IncidentRevision,
     "notification": Notification,
+    "answer": Answer,
     "decision": Decision,
     "delivered": Delivered,
 }

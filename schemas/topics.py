@@ -55,7 +55,7 @@ DEAD_LETTERS = Topic(
 ALARMS = Topic(
     "city.alarms.v1",
     "city/domain",
-    ("alarm-change", "alarm-overheard", "tick"),
+    ("alarm-change", "alarm-overheard", "tick", "answer"),
     6,
     30 * DAY,
     "What detection says of each partition of the readings, and how far stream time has got there. An alarm "
@@ -64,7 +64,7 @@ ALARMS = Topic(
 DOMAINS = Topic(
     "city.domains.v1",
     "city",
-    ("domain-word", "alarm-change", "tick"),
+    ("domain-word", "alarm-change", "tick", "answer"),
     6,
     30 * DAY,
     "What each correlation domain of a city with borders says, to be joined.",

@@ -1,5 +1,6 @@
 """An incident: what happened and why, the chain on one time axis, its readings, what comes next."""
 
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -10,10 +11,11 @@ from console import fragments, markup, views, wording
 from console.frame import every_second, html, page, put
 from console.live import Live, Snapshot
 from console.pages.asset import SensorChart
+from runner.answering import KINDS, SHELVED_MINUTES, Kind, answered
 from schemas.alarms import Alarm
 from schemas.city import City
 from schemas.incidents import IncidentRevision
-from schemas.notifications import Notification
+from schemas.notifications import Decision, Notification
 from schemas.times import HOUR
 
 CHARTS_MAX = 12
@@ -55,6 +57,8 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
                 foretold = html(Markup(""))
                 html(Markup("<h2>Told to people</h2>"))
                 told = html(Markup(""))
+                html(Markup("<h2>Answer</h2>"))
+                answers = Answers(live, incident)
                 html(Markup("<h2>How the view of it changed</h2>"))
                 changes = html(Markup(""))
 
@@ -70,7 +74,8 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
         put(causes, fragments.causes([newest.root, *newest.alternatives], live.city, zone))
         put(foretold, fragments.foretold(views.predictions(newest, live.city)))
         put(changes, fragments.history(views.history(found, live.city)))
-        put(told, _told(live.store.notifications(incident), zone))
+        put(told, _told(live.store.notifications(incident), live.store.decisions(incident), zone))
+        answers.show(open_=newest.closed is None)
         alarms = live.store.alarms(newest.opened - HOUR)
         plots.extend(live, newest, alarms)
         plots.draw(newest, snapshot.now)
@@ -95,17 +100,50 @@ def _head(incident: IncidentRevision, city: City, now: int, zone: ZoneInfo) -> M
     )
 
 
-def _told(notifications: list[Notification], zone: ZoneInfo) -> Markup:
-    if not notifications:
+def _told(notifications: list[Notification], decisions: list[Decision], zone: ZoneInfo) -> Markup:
+    """Messages, and decisions of which people know nothing otherwise; the newest first."""
+    if not notifications and not decisions:
         return Markup('<p class="empty">Nobody was told.</p>')
+    lines = [(sent.at, f"{sent.kind} to {sent.to}", sent.reason) for sent in notifications]
+    lines += [
+        (made.at, f"{made.stage}: {made.verdict} {made.to}".rstrip(), made.reason)
+        for made in decisions
+        if made.verdict != "told"
+    ]
     return Markup('<ol class="history">{}</ol>').format(
         fragments.join(
-            Markup(
-                '<li><span class="num when">{}</span><div><b>{} to {}</b><small>{}</small></div></li>'
-            ).format(wording.clock(sent.at, zone), sent.kind, sent.to, sent.reason)
-            for sent in reversed(notifications)
+            Markup('<li><span class="num when">{}</span><div><b>{}</b><small>{}</small></div></li>').format(
+                wording.clock(at, zone), what, why
+            )
+            for at, what, why in sorted(lines, key=lambda line: line[0], reverse=True)
         )
     )
+
+
+class Answers:
+    """Who answers, why, and four ways to do so; as long as the incident is open."""
+
+    def __init__(self, live: Live, incident: str) -> None:
+        self._live, self._incident = live, incident
+        with ui.element("div").classes("answers") as self._form:
+            self._by = ui.input("Your name").props('dense outlined maxlength=100 autocomplete="name"')
+            self._note = ui.input("Note").props("dense outlined maxlength=500")
+            for kind in KINDS:
+                label = f"Shelve {SHELVED_MINUTES} min" if kind == "shelve" else kind.capitalize()
+                ui.button(label, on_click=partial(self._give, kind)).props("dense no-caps outline")
+
+    def show(self, *, open_: bool) -> None:
+        """Offer it, or not."""
+        if self._form.visible != open_:
+            self._form.set_visibility(open_)
+
+    def _give(self, kind: Kind) -> None:
+        by = (self._by.value or "").strip()
+        if not by:
+            ui.notify("Say who you are: it is kept with the answer.")
+            return
+        self._live.system.answer(answered(self._incident, kind, by, note=(self._note.value or "").strip()))
+        ui.notify(f"Kept: {kind} by {by}.")
 
 
 class Plots:

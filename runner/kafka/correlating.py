@@ -12,13 +12,14 @@ what they say goes to ``city.domains.v1``, where the last stage, ``join``, makes
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from alerts.desk import Desk, Said
 from runner.kafka.records import Districts, Layout, kind_of, place_of
 from runner.kafka.stages import Detect, Output, Record, dead_letter, refuse_others, versioned
 from schemas.alarms import AlarmChange
 from schemas.alerting import Policy
+from schemas.answers import Answer
 from schemas.city import City
 from schemas.errors import BadPayload
 from schemas.incidents import DomainWord, IncidentRevision
@@ -147,6 +148,18 @@ class Inbox(Generic[Heard]):
         self._merge.restore(state["merge"])
 
 
+def _answered(city: str, topic: Topic, desk: Desk, record: Record) -> Iterator[Output]:
+    """What follows from an answer that somebody gave."""
+    if record.key.partition("/")[0] != city:
+        return
+    try:
+        answer = Answer.model_validate_json(record.value)
+    except ValidationError as error:
+        yield dead_letter(topic, record, str(error))
+        return
+    yield from _notes(desk.answer(answer))
+
+
 class CityPart:
     """Correlation of a city that is one domain."""
 
@@ -155,6 +168,9 @@ class CityPart:
 
     def step(self, record: Record) -> Iterator[Output]:
         """Revisions and notifications of the moves of stream time that are complete now."""
+        if kind_of(record.headers) == "answer":
+            yield from _answered(self._inbox.city, ALARMS, self._desk, record)
+            return
         if (refused := self._inbox.take(record)) is not None:
             yield refused
             return
@@ -220,6 +236,9 @@ class JoinPart:
 
     def step(self, record: Record) -> Iterator[Output]:
         """Revisions and notifications of the moves of stream time that are complete now."""
+        if kind_of(record.headers) == "answer":
+            yield from _answered(self._inbox.city, DOMAINS, self._desk, record)
+            return
         if (refused := self._inbox.take(record)) is not None:
             yield refused
             return

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from runner.answering import signer_of
 from runner.metrics import Figure
 from runner.sending.line import Delivery, Line, Outcome, Past
 from runner.sending.opening import channel_of, receivers_of
@@ -29,6 +30,7 @@ class Postman:
             name: Line(channel_of(receiver), receiver, self._settle, **more)
             for name, receiver in policy.receivers.items()
         }
+        self._signer = signer_of(policy)
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def start(self) -> None:
@@ -42,7 +44,11 @@ class Postman:
             line.stop()
 
     def deliveries(self, notification: Notification) -> list[Delivery]:
-        """What a message is to be sent as; nothing where nobody but the console shows it."""
+        """What a message is to be sent as; nothing where nobody but the console shows it. Its text gains the
+        links by which it can be answered.
+        """
+        if self._signer is not None and notification.kind != "resolved":
+            notification = notification.model_copy(update={"text": self._signer.with_links(notification)})
         return [Delivery(notification, name) for name in receivers_of(self._policy, notification.to)]
 
     def put(self, delivery: Delivery, past: Past) -> None:

@@ -104,8 +104,9 @@ class Night:
             self.now += 60_000
             self.said += self.desk.look(self.now)
         self.now = end
+        self.said += self.desk.look(end)
         for one in what:
-            self.said += self.desk.answer(one, end) if isinstance(one, Answer) else self.desk.take(one)
+            self.said += self.desk.answer(one) if isinstance(one, Answer) else self.desk.take(one)
         self.said += self.desk.look(end)
 
     @property

@@ -348,7 +348,7 @@ def acted(desk: Desk, step: tuple[str, Any, Severity, tuple[str, ...]], now: int
     if what == "look":
         return []
     if what in {"acknowledge", "shelve", "resolve"}:
-        return desk.answer(answer(what, time, id_, 3 if what == "shelve" else None), now)
+        return desk.look(now) + desk.answer(answer(what, time, id_, 3 if what == "shelve" else None))
     if what == "replaced":
         other = {"i-1": "i-2", "i-2": "i-3", "i-3": "i-4", "i-4": "i-1"}[id_]
         going = revision(id_, time, what, severity, root, utilities, replaced_by=other)

@@ -14,6 +14,7 @@ from collectors.play import Player
 from collectors.recording import Writer, read
 from console.app import serve
 from runner.embedded import Embedded
+from schemas.alerting import Policy
 from schemas.city import City
 from schemas.cityfile import load_city
 from schemas.times import parse_time
@@ -65,7 +66,10 @@ def address(hostile: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         if FROM <= message.received < UNTIL:
             writer.write(message)
     writer.close()
-    embedded = Embedded(hostile, load_vocabulary(), folder / "data", mqtt_port=0)
+    (folder / "secret").write_text("for tests\n")
+    links = {"answers": "http://here/answer/{token}", "secret": {"file": str(folder / "secret")}}
+    policy = Policy.model_validate({"links": links})
+    embedded = Embedded(hostile, load_vocabulary(), folder / "data", mqtt_port=0, policy=policy)
     embedded.start()
     Player(storm, embedded.status().broker, math.inf).run()
     wait_until(lambda: bool(embedded.store.incidents()), "an incident")

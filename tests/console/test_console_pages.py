@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from runner.answering import Signer
 from tests.console.tabs import HOSTILE, Tab
+from tests.receivers import message
 
 NAMELESS = """() => [...document.querySelectorAll('button, a[href], [role=button], [role=img]')]
   .filter((e) => e.checkVisibility() && !(e.getAttribute('aria-label') || e.textContent.trim()))
@@ -167,3 +169,37 @@ def test_nothing_is_sent_for_what_stays(tab: Opener) -> None:
 
     page.wait_for_timeout(3000)
     assert sum(map(len, frames)) < 4000, json.dumps(frames)[:2000]
+
+
+def test_an_incident_is_acknowledged_on_its_page(tab: Opener) -> None:
+    """Whoever answers says who they are; who and when then stands among what people were told."""
+    page = tab().open()
+    page.locator(".incident").first.click()
+    page.wait_for_url("**/incident/*")
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_text("Say who you are").wait_for()
+    page.get_by_label("Your name").fill("ana <b>")
+    page.get_by_role("button", name="Acknowledge").click()
+    page.get_by_text("Kept: acknowledge by ana <b>.").wait_for()
+    page.get_by_text("acknowledge by ana <b> at 20").wait_for()
+
+
+def test_a_link_in_a_message_asks_before_it_answers(tab: Opener, address: str) -> None:
+    """Opening it changes nothing, its button does; a link that was changed does nothing."""
+    opened = tab()
+    page = opened.open()
+    page.locator(".incident").first.click()
+    page.wait_for_url("**/incident/*")
+    incident = page.url.rpartition("/")[2]
+    signer = Signer("{token}", "for tests")
+    note = message(1, to="bo").model_copy(update={"incident": incident})
+    token = signer.link(note, "acknowledge")
+
+    asking = opened.page.context.new_page()
+    asking.goto(f"{address}answer/{token}")
+    assert asking.inner_text("h1") == "Acknowledge?"
+    assert "As bo: " in asking.inner_text("p")
+    asking.get_by_role("button", name="Acknowledge").click()
+    assert asking.inner_text("h1") == "Thank you"
+    page.get_by_text("acknowledge by bo at 20").wait_for()
+    assert answer(f"{address}answer/{token[:-1]}0", {})[0] == 403

@@ -12,13 +12,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 
+import pytest
 from confluent_kafka import Producer
 
-from runner.kafka.records import headers
+from runner.cli import main
+from runner.kafka.records import headers, kind_of
 from schemas.notifications import Delivered, Notification
-from schemas.topics import DELIVERIES, NOTIFICATIONS
+from schemas.topics import ALARMS, DELIVERIES, NOTIFICATIONS
 from tests.receivers import Hook, message
 from tests.runner.kafkahelp import ROOT, OnKafka, wait_until
+from tests.runner.storm import CITY as RIVERTON
 from tests.servers import Kafka
 
 KINDS: tuple[Literal["opened", "updated", "resolved"], ...] = ("opened", "updated", "resolved")
@@ -136,3 +139,15 @@ def test_a_replica_that_starts_later_sends_nothing_again(kafka: Kafka, prefix: s
             assert second.wait(20) == 0
     kinds = Counter(request.json["kind"] for request in hook.requests)
     assert kinds == {"opened": 20, "resolved": 20}
+
+
+def test_an_answer_lands_where_the_desk_reads(
+    kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the partition of the city's alarms, under the city's key."""
+    on_kafka = OnKafka(kafka, prefix)
+    monkeypatch.setenv("CROSSCURRENT_KAFKA_PREFIX", prefix)
+    here = ["--kafka", kafka.address, "--city", str(RIVERTON)]
+    assert main(["alerts", "take-over", "i-1", "--by", "ana", *here]) == 0
+    (seen,) = on_kafka.records(ALARMS)
+    assert (seen.key, kind_of(seen.headers), seen.json["answer"]) == ("riverton", "answer", "take over")

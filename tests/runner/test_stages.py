@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.intake import Intake
+from runner.answering import answered
 from runner.core import Core
 from runner.kafka.correlating import Correlate, JoinDomains
 from runner.kafka.records import Districts, Layout, Place, headers_of, partition_of
 from runner.kafka.stages import Detect, Output, Part, Record, Stage
 from schemas.city import City
 from schemas.cityfile import load_city
-from schemas.topics import ALARMS, DEAD_LETTERS, INCIDENTS, NOTIFICATIONS, Topic
+from schemas.topics import ALARMS, DEAD_LETTERS, DECISIONS, INCIDENTS, NOTIFICATIONS, Topic
 from schemas.vocabulary import load_vocabulary
 from streams.causes import load_causes
 from streams.sites import Sorter
@@ -247,3 +248,16 @@ def test_a_state_of_another_version_is_refused(stage: Stage) -> None:
 
     with pytest.raises(ValueError, match="it has version 'x', expected"):
         part.restore({**part.snapshot(), "version": "x"})
+
+
+def test_an_answer_on_the_topic_of_the_desk_is_taken_and_told() -> None:
+    """Of this city only; one that can't be read is a dead letter."""
+    part = part_of(CORRELATE, next(iter(CORRELATE.partitions)))
+    headers = {"ce_type": "crosscurrent.answer"}
+    given = answered("i-1", "acknowledge", "ana").model_dump_json().encode()
+    (decision,) = part.step(Record(0, 0, MODEL.city, given, headers))
+    assert decision.topic is DECISIONS
+    assert "acknowledge by ana" in decision.value.decode()
+    assert list(part.step(Record(1, 0, "elsewhere", given, headers))) == []
+    (letter,) = part.step(Record(2, 0, MODEL.city, b"{}", headers))
+    assert letter.topic is DEAD_LETTERS
