@@ -173,7 +173,7 @@ def main() -> int:
         "threads_vs_per_alarm": sum(load.per_alarm for load in loads) / threads,
         "threads_vs_grouping_by_zone": sum(load.grouped for load in loads) / threads,
     }
-    report("alerts", before, figures, ratios, asked.json)
+    report("paging", before, figures, ratios, asked.json)
     return 0
 
 
