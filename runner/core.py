@@ -7,7 +7,7 @@ was stopped, stored with ``snapshot`` and started again with ``restore``.
 
 import gc
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,7 +57,11 @@ class Outputs:
 
 
 class Core:
-    """Detection, correlation and alerting of one city. ``policy``: its alerts.yaml, where it has one."""
+    """Detection, correlation and alerting of one city.
+
+    ``policy`` is its alerts.yaml, where it has one; ``never`` tells alarms that shall be as if they never
+    were.
+    """
 
     def __init__(
         self,
@@ -65,8 +69,10 @@ class Core:
         vocabulary: Vocabulary,
         causes: Causes | None = None,
         policy: Policy | None = None,
+        never: Callable[[AlarmChange], bool] | None = None,
     ) -> None:
         self.city = city
+        self._never = never
         self._detector = Detector(city, vocabulary)
         self._correlation = Correlation(city, causes or load_causes(), vocabulary)
         self._desk = Desk(policy, city)
@@ -90,6 +96,8 @@ class Core:
             return outputs
         for found in self._detector.step(record):
             if isinstance(found, AlarmChange):
+                if self._never and self._never(found):
+                    continue
                 outputs.alarms.append(found)
                 self._correlation.take(found)
                 self._desk.note(found)

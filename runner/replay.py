@@ -13,7 +13,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any, Protocol
@@ -184,11 +184,19 @@ class Input(Protocol):
 
 
 class Thought:
-    """An input and one core."""
+    """An input and one core. ``until``: end when an incident whose id begins so is told."""
 
-    def __init__(self, source: Input, core: Core, on_progress: OnProgress | None = None) -> None:
+    def __init__(
+        self, source: Input, core: Core, on_progress: OnProgress | None = None, until: str | None = None
+    ) -> None:
         self.name, self.city = source.name, core.city.city
-        self._input, self._core, self._on_progress = source, core, on_progress
+        self._input, self._core, self._on_progress, self._until = source, core, on_progress, until
+        self.incidents = 0
+        """Told so far."""
+        self.began: int | None = None
+        """Stream time when it was first known."""
+        self.met = False
+        """Whether the incident came."""
 
     @property
     def stream_time(self) -> int | None:
@@ -199,7 +207,14 @@ class Thought:
         """All that is said of the records, in order, to the end of the input."""
         core = self._core
         for record in self._input.records():
-            yield core.step(record)
+            outputs = core.step(record)
+            yield outputs
+            if self.began is None:
+                self.began = core.stream_time
+            self.incidents += sum(one.change == "opened" for one in outputs.incidents)
+            if self._until and any(one.id.startswith(self._until) for one in outputs.incidents):
+                self.met = True
+                return
             if self._on_progress:
                 self._on_progress(self._input.taken, core.stream_time)
         if core.stream_time is not None:  # the end of the input: look at what was waiting for time to move
@@ -216,11 +231,24 @@ class Thought:
 
 
 class Recorded:
-    """A recording as an input; of it what was received from ``start`` to before ``end`` (ms; None: all)."""
+    """A recording as an input; of it what was received from ``start`` to before ``end`` (ms; None: all).
 
-    def __init__(self, path: Path, city: City, start: int | None = None, end: int | None = None) -> None:
+    ``topic`` says which topics count; ``fine``: a frame is what came at one moment.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        city: City,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        topic: Callable[[str], bool] | None = None,
+        fine: bool = False,
+    ) -> None:
         self.name = path.name
         self._path, self._start, self._end = path, start, end
+        self._topic, self._fine = topic, fine
         self._intake, self._faults = Intake(city), Faults()
         self._times: tuple[int, int] | None = None
         """When the first and the last of all its messages were received."""
@@ -232,7 +260,8 @@ class Recorded:
 
     def records(self) -> Iterator[Logged]:
         """All of them, once. Raises OSError where the file can't be read."""
-        for batch in batches(filter(self._asked_for, read(self._path, self._faults.add))):
+        messages = filter(self._asked_for, read(self._path, self._faults.add))
+        for batch in moments(messages) if self._fine else batches(messages):
             yield from self._intake.step(batch).records
 
     def counts(self) -> dict[str, Any]:
@@ -253,13 +282,19 @@ class Recorded:
     def _asked_for(self, message: Message) -> bool:
         at = message.received
         self._times = (min(self._times[0], at), max(self._times[1], at)) if self._times else (at, at)
-        return (self._start is None or at >= self._start) and (self._end is None or at < self._end)
+        inside = (self._start is None or at >= self._start) and (self._end is None or at < self._end)
+        return inside and (self._topic is None or self._topic(message.topic))
 
 
 def batches(messages: Iterator[Message]) -> Iterator[list[Message]]:
     """Messages in lists of at most BATCH."""
     while batch := list(islice(messages, BATCH)):
         yield batch
+
+
+def moments(messages: Iterator[Message]) -> Iterator[list[Message]]:
+    """Messages in lists of what was received at one moment."""
+    return (list(together) for _, together in groupby(messages, key=lambda message: message.received))
 
 
 def _write(file: IO[str], lines: Iterable[str]) -> None:

@@ -59,7 +59,7 @@ def check(parts: Parts, vocabulary: Vocabulary, document: Document) -> Iterator[
         subject = f"sensor {sensor.id!r}: "
         if found := problem(sensor.unit, sensor.quantity):
             yield document.fault((*path, "unit"), f"{subject}{found}")
-        for where, message in _limits(sensor):
+        for where, message in limit_faults(sensor):
             yield document.fault((*path, *where), subject + message)
 
 
@@ -212,7 +212,7 @@ def _units(vocabulary: Vocabulary) -> Callable[[str, str], str]:
     return problem
 
 
-def _limits(sensor: Sensor) -> Iterator[tuple[Path, str]]:
+def limit_faults(sensor: Sensor) -> Iterator[tuple[Path, str]]:
     """Limits in the wrong order, and a deadband that leaves no room between them."""
     levels = [(level, getattr(sensor.limits, level)) for level in LEVELS]
     given = [(level, value) for level, value in levels if value is not None]

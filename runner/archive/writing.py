@@ -20,6 +20,7 @@ from runner.archive.place import Place
 from runner.archive.tables import SCHEMAS, packed
 from runner.log import Logged
 from runner.model import BESIDE
+from runner.replay import moments
 from schemas.answers import Answer
 from schemas.city import City
 from schemas.readings import Event, Frame, Tick
@@ -165,7 +166,7 @@ def of_recording(path: Path, city: City, on_fault: OnFault) -> Iterator[Received
     """
     intake = Intake(city)
     number = 0
-    for received, messages in groupby(read(path, on_fault), key=lambda message: message.received):
-        for record in intake.step(list(messages)).records:
+    for messages in moments(read(path, on_fault)):
+        for record in intake.step(messages).records:
             number += 1
-            yield Received(received, number, record)
+            yield Received(messages[0].received, number, record)

@@ -1,28 +1,36 @@
 """``crosscurrent replay``: what was recorded, archived or written to Kafka, thought about anew.
 
-In:  a recording, an archive or a Kafka, and a city model.
-Out: the five files of ``runner.replay``; on the terminal what they hold, or the summary as JSON.
+In:  a recording, an archive or a Kafka, and a city model; what shall be otherwise; a pace.
+Out: the files of ``runner.replay``; on the terminal what they hold, or the summary as JSON.
 """
 
 import argparse
+import hashlib
 import json
+import math
 import os
+import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.moments import BadUsage, moment
+from runner.verbs.play import rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from runner.core import Outputs
     from runner.influx.runs import Run
-    from runner.model import Model
-    from runner.replay import Input, Source
-    from schemas.readings import Frame
+    from runner.playing import Pace
+    from runner.replay import Thought
+    from runner.sources import Asked
 
 SUMMARY = "Replay a recording into alarms, incidents and notifications; the same bytes at every run."
+WHAT_IF = ("settings", "without", "dropped", "delays", "zones", "utilities")
+PLAYING = ("topics", "rate", "start_paused", "loop", "until_incident")
+NOT_ASKED = ("out", "json", "console", "rate", "start_paused", "loop", "influx", "token_file", "run")
+"""Arguments that make no other results."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--city", metavar="FILE", type=Path, help="the city model (an archive: default is the one it keeps)"
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the results go")
+    parser.add_argument(
+        "--out", metavar="DIR", type=Path, help="where the results go (default: replays/RUN, which is told)"
+    )
     parser.add_argument(
         "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
     )
@@ -50,117 +60,167 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", metavar="NAME", default="replay", help="InfluxDB: the run's name (default replay)"
     )
+    _add_what_if(parser.add_argument_group("what if (not of a Kafka)"))
+    _add_playing(parser.add_argument_group("playing (not of a Kafka)"))
+
+
+def _add_what_if(group: "argparse._ArgumentGroup") -> None:
+    changes = (
+        (
+            "--set",
+            "settings",
+            "SENSOR.FIELD=VALUE",
+            "another limit, delay or deadband: pump-3/pressure.low=2.1",
+        ),
+        ("--without", "without", "'ASSET WHAT'", "as if a condition or an event never was: 'feeder-7 dead'"),
+        ("--drop", "dropped", "SENSOR", "as if a sensor had never been there"),
+        ("--delay", "delays", "UTILITY=TIME", "as if its messages had come so much later: water=20m"),
+        ("--zone", "zones", "ZONE", "only the assets of a zone"),
+        ("--utility", "utilities", "UTILITY", "only the assets of a utility"),
+    )
+    for option, dest, metavar, meaning in changes:
+        group.add_argument(option, dest=dest, metavar=metavar, action="append", default=[], help=meaning)
+
+
+def _add_playing(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--topics", metavar="FILTER", action="append", default=[], help="recordings: MQTT topics"
+    )
+    group.add_argument(
+        "--rate", type=rate, help="times real time, or max: with keys on a terminal (default: max, no keys)"
+    )
+    group.add_argument("--start-paused", action="store_true", help="wait for the space bar (a terminal)")
+    group.add_argument("--loop", action="store_true", help="again and again, until q or Ctrl-C")
+    group.add_argument(
+        "--until-incident", metavar="ID", help="end when this incident is told (its first letters)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay and print; 0. Raises CrosscurrentError or OSError where something can't be used."""
     from runner.replay import put_down
+    from runner.sources import Asked, frames, on_kafka
+    from runner.whatif import WhatIf
+    from streams.causes import BUILT_IN, load_causes
 
-    points = _points(args)
-    summary = put_down(_source(args), args.out, points.take if points else None)
+    asked = Asked(
+        args.recording,
+        args.city,
+        moment(args.start),
+        moment(args.end),
+        tuple(args.topics),
+        WhatIf(**{name: tuple(getattr(args, name)) for name in WHAT_IF}),
+    )
+    _refuse(args, asked)
+    out = args.out or Path("replays") / _run_id(args)
+    points = _points(args, asked)
+    tell = points.take if points else None
+    if asked.is_kafka:
+        summary = put_down(on_kafka(asked, load_causes(args.causes or BUILT_IN)), out, tell)
+    else:
+        summary = _play(args, asked, out, tell)
     if points:
-        points.readings(_frames(args))
+        points.readings(frames(asked))
         points.finish()
     for faults in ("first_broken_lines", "first_broken_records", "first_damaged_files"):
         for fault in summary.get(faults, ()):
             print(f"{args.recording}: {fault}", file=sys.stderr)
-    sys.stdout.write(json.dumps(summary, indent=1) + "\n" if args.json else _said(summary, args.out))
+    for name, hits in summary.get("taken_out", {}).items():
+        if not hits:
+            print(f"--without {name!r} took nothing out: it never came", file=sys.stderr)
+    sys.stdout.write(json.dumps(summary, indent=1) + "\n" if args.json else _said(summary, out))
     return 0
 
 
-def _points(args: argparse.Namespace) -> "Run | None":
+def _refuse(args: argparse.Namespace, asked: "Asked") -> None:
+    if asked.is_kafka and any(getattr(args, name) for name in (*WHAT_IF, *PLAYING)):
+        raise BadUsage(
+            "a Kafka is replayed as it is; archive or record what shall be replayed at a pace or otherwise"
+        )
+    if args.influx and (args.loop or args.rate or args.start_paused):
+        raise BadUsage("--influx takes one replay right through; leave out --loop, --rate, --start-paused")
+
+
+def _points(args: argparse.Namespace, asked: "Asked") -> "Run | None":
     """The way to an InfluxDB, if it was asked for."""
     if args.influx is None:
         return None
     from runner.extras import needs
     from runner.model import load_model
+    from runner.sources import opened
 
     with needs("influx"):
         from runner.influx.runs import Run
         from runner.influx.settings import influx_settings
 
-    city = load_model(_city(args)).city if _is_kafka(args) else _input_of(args)[0].city
+    city = load_model(asked.city_file).city if asked.is_kafka else opened(asked).model.city
     settings = influx_settings(args.influx, args.token_file, os.environ)
     return Run(city, settings, args.run, lambda text: print(text, file=sys.stderr))
 
 
-def _frames(args: argparse.Namespace) -> "Iterator[Frame]":
-    """The readings that were replayed, once more."""
-    from schemas.readings import Frame
+def _play(
+    args: argparse.Namespace, asked: "Asked", out: Path, tell: "Callable[[Outputs], None] | None"
+) -> dict[str, Any]:
+    """Replay, as often as is asked for; the summary of the last time."""
+    from runner.playing import Keys, Pace, Rewind
+    from runner.replay import NothingToReplay, put_down
 
-    if not _is_kafka(args):
-        _, source = _input_of(args)
-        return (record for record in source.records() if isinstance(record, Frame))
-    from runner.kafka.replaying import frames_on
-    from runner.kafka.settings import kafka_settings
-    from runner.model import load_model
+    with Keys() as keys:
+        if args.start_paused and not keys.there:
+            raise BadUsage("--start-paused waits for the space bar: it needs a terminal")
+        paced = args.rate is not None or args.start_paused
+        pace = Pace(keys, args.rate or math.inf, paused=args.start_paused, tell=_tell) if paced else None
+        summary: dict[str, Any] = {}
+        while True:
+            source, began = _thought(args, asked, pace), time.monotonic()
+            try:
+                summary = put_down(source, out, tell)
+            except Rewind as wanted:
+                assert pace is not None, "only keys rewind"
+                pace.go_to(wanted.at)
+                continue
+            except NothingToReplay:
+                if summary and pace and pace.ended:  # at the beginning of another round
+                    return summary
+                raise
+            span = (source.stream_time or 0) - (source.began or 0)
+            reached = pace.rate_reached if pace else span / 1000 / (time.monotonic() - began)
+            _tell(f"{span / 3_600_000:.1f} h replayed, at {_times(reached)} times real time")
+            if args.until_incident and not source.met:
+                raise BadUsage(
+                    f"--until-incident {args.until_incident}: no such incident was told; all "
+                    f"{source.incidents} are in {out}"
+                )
+            if not args.loop or (pace and pace.ended):
+                return summary
 
-    settings = kafka_settings(args.recording, os.environ)
-    return frames_on(settings, load_model(_city(args)).city.city, moment(args.start), moment(args.end))
+
+def _times(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
-def _source(args: argparse.Namespace) -> "Source":
-    if _is_kafka(args):
-        return _kafka(args, moment(args.start), moment(args.end))
+def _tell(text: str) -> None:
+    print(f"{text}\033[K" if sys.stderr.isatty() else text, file=sys.stderr, flush=True)
+
+
+def _thought(args: argparse.Namespace, asked: "Asked", pace: "Pace | None") -> "Thought":
     from runner.core import Core
+    from runner.playing import Paced
     from runner.replay import Thought
+    from runner.sources import opened
     from streams.causes import load_causes
 
-    model, source = _input_of(args)
-    core = Core(*model[:2], load_causes(args.causes) if args.causes else None, model.policy)
-    return Thought(source, core, _Meter() if sys.stderr.isatty() else None)
+    model, source, never = opened(asked, fine=pace is not None)
+    core = Core(*model[:2], load_causes(args.causes) if args.causes else None, model.policy, never)
+    meter = _Meter() if sys.stderr.isatty() else None
+    return Thought(Paced(source, pace) if pace else source, core, meter, args.until_incident)
 
 
-def _input_of(args: argparse.Namespace) -> "tuple[Model, Input]":
-    start, end = moment(args.start), moment(args.end)
-    return _archived(args, start, end) if _is_archive(args) else _recorded(args, start, end)
-
-
-def _is_kafka(args: argparse.Namespace) -> bool:
-    return str(args.recording).startswith(("kafka://", "kafkas://"))
-
-
-def _is_archive(args: argparse.Namespace) -> bool:
-    return "://" in args.recording or Path(args.recording).is_dir()
-
-
-def _archived(args: argparse.Namespace, start: int | None, end: int | None) -> "tuple[Model, Input]":
-    from runner.extras import needs
-
-    with needs("archive"):
-        from runner.archive.reading import Range
-        from runner.archive.replaying import Archived
-    source = Archived(args.recording, Range(start, end), args.city)
-    return source.model, source
-
-
-def _recorded(args: argparse.Namespace, start: int | None, end: int | None) -> "tuple[Model, Input]":
-    from runner.model import load_model
-    from runner.replay import Recorded
-
-    model = load_model(_city(args))
-    return model, Recorded(Path(args.recording), model.city, start, end)
-
-
-def _kafka(args: argparse.Namespace, start: int | None, end: int | None) -> "Source":
-    from runner.extras import needs
-    from runner.kafka.settings import kafka_settings
-    from runner.model import load_model
-    from streams.causes import BUILT_IN, load_causes
-
-    with needs("kafka"):
-        from runner.kafka.replaying import KafkaSource
-    settings = kafka_settings(args.recording, os.environ)
-    city, vocabulary, policy = load_model(_city(args))
-    causes = load_causes(args.causes or BUILT_IN)
-    return KafkaSource(city, vocabulary, causes, settings, start, end, policy=policy)
-
-
-def _city(args: argparse.Namespace) -> Path:
-    if args.city is None:
-        raise BadUsage("name the city model with --city; only an archive keeps its own")
-    path: Path = args.city
-    return path
+def _run_id(args: argparse.Namespace) -> str:
+    """A name for what is asked: the same question has the same one."""
+    asked = {name: str(value) for name, value in sorted(vars(args).items()) if name not in NOT_ASKED}
+    name = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(args.recording).name.split(".jsonl")[0]) or "replay"
+    return f"{name}-{hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:8]}"
 
 
 class _Meter:

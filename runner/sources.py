@@ -1,0 +1,113 @@
+"""What a replay reads, by what people name: a recording, an archive or a Kafka; and what shall be otherwise.
+
+In:  ``Asked``.
+Out: a model and an input for a core; or a source that brings its own thinking.
+Raises CrosscurrentError where something can't be used, OSError where it can't be read.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from paho.mqtt.client import topic_matches_sub
+
+from runner.extras import needs
+from runner.model import Model, load_model
+from runner.moments import BadUsage
+from runner.replay import Input, Recorded, Source
+from runner.whatif import Changed, WhatIf, removal
+from schemas.alarms import AlarmChange
+from schemas.readings import Frame
+from streams.causes import Causes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to replay. ``start`` and ``end`` are times of receipt in ms; None: no bound."""
+
+    name: str
+    city: Path | None = None
+    start: int | None = None
+    end: int | None = None
+    topics: tuple[str, ...] = ()
+    """MQTT topic filters, of which one must fit; none: all messages."""
+    what: WhatIf = WhatIf()  # noqa: RUF009 - frozen
+
+    @property
+    def is_kafka(self) -> bool:
+        """Whether it is the address of a Kafka."""
+        return self.name.startswith(("kafka://", "kafkas://"))
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is an archive: a folder, or any other address."""
+        return not self.is_kafka and ("://" in self.name or Path(self.name).is_dir())
+
+    @property
+    def city_file(self) -> Path:
+        """The city model. Raises BadUsage where none is named."""
+        if self.city is None:
+            raise BadUsage("name the city model with --city; only an archive keeps its own")
+        return self.city
+
+
+class Opened(NamedTuple):
+    """What a core needs."""
+
+    model: Model
+    source: Input
+    never: Callable[[AlarmChange], bool] | None
+    """Tells alarms that shall be as if they never were."""
+
+
+def opened(asked: Asked, *, fine: bool = False) -> Opened:
+    """A recording, or an archive. ``fine``: a frame is what came at one moment."""
+    fine = fine or bool(asked.what.delays)
+    model, source = _archived(asked, fine) if asked.is_archive else _recorded(asked, fine)
+    if not asked.what.words():
+        return Opened(model, source, None)
+    removed = removal(asked.what, model.city)
+    model = asked.what.model(model)
+    return Opened(model, Changed(source, asked.what, model.city, removed), removed.takes_change)
+
+
+def _archived(asked: Asked, fine: bool) -> tuple[Model, Input]:
+    with needs("archive"):
+        from runner.archive.reading import Range
+        from runner.archive.replaying import Archived
+    if asked.topics:
+        raise BadUsage("--topics chooses messages of a recording; an archive has --zone and --utility")
+    source = Archived(asked.name, Range(asked.start, asked.end), asked.city, fine=fine)
+    return source.model, source
+
+
+def _recorded(asked: Asked, fine: bool) -> tuple[Model, Input]:
+    def fits(topic: str) -> bool:
+        return any(topic_matches_sub(one, topic) for one in asked.topics)
+
+    model = load_model(asked.city_file)
+    topic = fits if asked.topics else None
+    return model, Recorded(Path(asked.name), model.city, asked.start, asked.end, topic=topic, fine=fine)
+
+
+def on_kafka(asked: Asked, causes: Causes) -> Source:
+    """What a Kafka holds of the city."""
+    with needs("kafka"):
+        from runner.kafka.replaying import KafkaSource
+        from runner.kafka.settings import kafka_settings
+    settings = kafka_settings(asked.name, os.environ)
+    city, vocabulary, policy = load_model(asked.city_file)
+    return KafkaSource(city, vocabulary, causes, settings, asked.start, asked.end, policy=policy)
+
+
+def frames(asked: Asked) -> Iterator[Frame]:
+    """The readings of what is replayed."""
+    if not asked.is_kafka:
+        return (record for record in opened(asked).source.records() if isinstance(record, Frame))
+    with needs("kafka"):
+        from runner.kafka.replaying import frames_on
+        from runner.kafka.settings import kafka_settings
+    settings = kafka_settings(asked.name, os.environ)
+    return frames_on(settings, load_model(asked.city_file).city.city, asked.start, asked.end)
