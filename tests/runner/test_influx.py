@@ -162,14 +162,8 @@ def test_the_tasks_downsample_what_comes_in(influx: OnInflux) -> None:
     writer.close()
     with influx.settings(influx.owner).client() as client:
         tasks = {task.name: task for task in client.tasks_api().find_tasks() if task.org == influx.org}
-        run = client.tasks_api().run_manually(tasks[SOON[0]].id)
-        wait_until(
-            lambda: client.tasks_api().get_run(tasks[SOON[0]].id, run.id).status in {"success", "failed"},
-            "the task has run",
-        )
-        logs = client.tasks_api().get_run_logs(tasks[SOON[0]].id, run.id)
-
-    assert influx.points(FIVE_MINUTES, READING.name), logs
+        client.tasks_api().run_manually(tasks[SOON[0]].id)
+    wait_until(lambda: influx.points(FIVE_MINUTES, READING.name) != {}, "the task has run")
 
 
 def test_a_replay_lies_beside_what_truly_happened(influx: OnInflux, tmp_path: Path) -> None:
