@@ -7,10 +7,14 @@ writes of ten thousand, one after the other. The plain way is the library's batc
 InfluxData advises), fed with a ``Point`` for each reading; it writes in a thread beside, and confirms when it
 is closed.
 
-``ours_vs_influxdb_client`` is the ratio of points a second, the median of the rounds; ``..._cpu`` that of our
-own processor's time a point, which depends less on what else the machine does.
+Telegraf, where ``scripts/peers.sh telegraf_influx`` has built it, is given the same points as a file of line
+protocol, which it parses and writes in batches of 10,000; its seconds count from its start to its end.
+
+``ours_vs_influxdb_client`` and ``ours_vs_telegraf`` are ratios of points a second, medians of the rounds;
+``..._cpu`` is that of our own processor's time a point, which depends less on what else the machine does.
 """
 
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,7 +25,7 @@ from typing import NamedTuple
 from common import flags, machine, report
 from influxdb_client import Point, WritePrecision
 from influxdb_client.client.write_api import WriteOptions
-from servers import CITY, storm_days
+from servers import CACHE, CITY, storm_days
 
 from collectors.intake import Intake
 from runner.influx.lines import Lines
@@ -32,6 +36,22 @@ from schemas.readings import Frame
 from tests.runner.influxhelp import OnInflux
 from tests.servers import Influxd, free_ports
 
+TELEGRAF = CACHE / "telegraf-influx-v1.37.2"
+TELEGRAF_TOML = """
+[agent]
+  metric_batch_size = 10000
+  metric_buffer_limit = {readings}
+  omit_hostname = true
+[[inputs.file]]
+  files = ["{file}"]
+  data_format = "influx"
+[[outputs.influxdb_v2]]
+  urls = ["{url}"]
+  token = "{token}"
+  organization = "{org}"
+  bucket = "{bucket}"
+  timeout = "60s"
+"""
 BATCH_FRAMES = 600
 """Frames that ours gathers before it writes: some ten thousand readings."""
 
@@ -78,12 +98,33 @@ def plain(city: City, frames: list[Frame], influx: OnInflux) -> None:
                 )
 
 
+def telegraf(_city: City, frames: list[Frame], influx: OnInflux) -> None:
+    """As its own documentation does it, once through the file that lies beside the tokens."""
+    file = influx.token_file.with_name("points.lp")
+    config = influx.token_file.with_name("telegraf.toml")
+    config.write_text(
+        TELEGRAF_TOML.format(
+            readings=sum(map(len, frames)),
+            url=influx.influxd.address,
+            token=influx.token_file.read_text().strip(),
+            org=influx.org,
+            bucket=RAW.name,
+            file=file,
+        )
+    )
+    subprocess.run([TELEGRAF, "--config", config, "--once"], check=True, capture_output=True)
+
+
 def measure(
     write: Callable[[City, list[Frame], OnInflux], None], city: City, frames: list[Frame], influxd: Influxd
 ) -> Round:
     """Write all once into an organisation of its own, and see that all is there."""
     with tempfile.TemporaryDirectory() as folder:
         influx = OnInflux(influxd, Path(folder))
+        if write is telegraf:
+            lines = Lines(city)
+            said = (f"{line}\n" for frame in frames for line in lines.frame(frame))
+            Path(folder, "points.lp").write_text("".join(said))
         wall, cpu = time.perf_counter(), time.process_time()
         write(city, frames, influx)
         taken = Round(time.perf_counter() - wall, time.process_time() - cpu)
@@ -106,7 +147,7 @@ def main() -> None:
     ]
     frames = [record for record in records if isinstance(record, Frame)]
     readings = sum(map(len, frames))
-    sides = (ours, plain)
+    sides = [ours, plain, *([telegraf] if TELEGRAF.exists() else [])]
     with tempfile.TemporaryDirectory() as folder, Influxd(Path(folder), free_ports(1)[0]) as influxd:
         rounds = [
             {side: measure(side, city, frames, influxd) for side in sides}
@@ -126,6 +167,9 @@ def main() -> None:
         "ours_vs_influxdb_client": round(median(one[plain].wall / one[ours].wall for one in rounds), 2),
         "ours_vs_influxdb_client_cpu": round(median(one[plain].cpu / one[ours].cpu for one in rounds), 2),
     }
+    if telegraf in sides:
+        figures["telegraf_points_per_second"] = round(readings / walls[telegraf])
+        ratios["ours_vs_telegraf"] = round(median(one[telegraf].wall / one[ours].wall for one in rounds), 2)
     report("influx", before, figures, ratios, args.json)
 
 
