@@ -180,7 +180,7 @@ class Embedded:
             return None
         from runner.influx.feed import Feed
 
-        return Feed(self.city, self.store, influx)
+        return Feed(self.city, self.store, influx, self._fail)
 
     def _source_of(self, broker: str | None, host: str, port: int) -> EmbeddedBroker | Collector:
         """What messages come from: our own broker, or a collector of another one."""

@@ -28,7 +28,7 @@ cat >rustc <<'WRAPPER'
 case "$*" in *--cap-lints*) exec "$@" ;; *) exec "$@" --cap-lints warn ;; esac
 WRAPPER
 chmod +x rustc
-export RUSTC_WRAPPER="$room/rustc" GOBIN="$room" GOFLAGS=-mod=mod CGO_ENABLED=1
+export RUSTC_WRAPPER="$room/rustc" GOBIN="$room" GOFLAGS="-mod=mod -buildvcs=false" CGO_ENABLED=1
 if ! {
     go install github.com/influxdata/pkg-config@v0.2.14 &&
         PKG_CONFIG="$room/pkg-config" go build -tags sqlite_foreign_key,sqlite_json \

@@ -6,12 +6,10 @@ Promises: what is not confirmed stays in log and outbox, over kills and stops. I
 nothing but delay: the city is watched all the same, and memory does not grow.
 """
 
-import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from runner.database import CannotRun
 from runner.influx.figures import Watcher
 from runner.influx.letters import letter_of
 from runner.influx.lines import Lines
@@ -37,8 +35,11 @@ STOP_SECONDS = 1.0
 class Feed:
     """Between ``start`` and ``stop``. Raises InfluxFailed where InfluxDB says that we may not write."""
 
-    def __init__(self, city: City, store: Store, settings: InfluxSettings) -> None:
-        self._city, self._store = city, store
+    def __init__(
+        self, city: City, store: Store, settings: InfluxSettings, on_failure: Callable[[Exception], None]
+    ) -> None:
+        """``on_failure`` is called, from another thread, where it can't go on."""
+        self._city, self._store, self._on_failure = city, store, on_failure
         self._writer = Writer(settings)
         with suppress(Away):  # it may come later; one that refuses us is told at once
             self._writer.check()
@@ -50,7 +51,7 @@ class Feed:
         self._pause = Pause()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="influx", daemon=True)
-        self._watcher = Watcher(city.city, self._writer, {"up": self._figures}, {})
+        self._watcher = Watcher(city.city, settings, {"up": self._figures}, {})
 
     def start(self) -> None:
         """Write from now on."""
@@ -61,7 +62,7 @@ class Feed:
         """Write what is there, if InfluxDB takes it at once; the rest waits for the next start."""
         self._over.set()
         self._thread.join(STOP_SECONDS)
-        self._watcher.stop()
+        self._watcher.stop(STOP_SECONDS / 2)
         self.close()
 
     def close(self) -> None:
@@ -80,6 +81,15 @@ class Feed:
         return max(0, self._store.log.end() - max(1, self._offset))
 
     def _run(self) -> None:
+        try:
+            self._work()
+            while self._step():  # what came last
+                pass
+        except Exception as error:  # noqa: BLE001 - handed on to whoever runs us
+            if not self._over.is_set():  # else others did not wait for us, and have closed the files
+                self._on_failure(error)
+
+    def _work(self) -> None:
         while not self._over.is_set():
             try:
                 busy = self._step()
@@ -89,9 +99,6 @@ class Feed:
                 continue
             if not busy:
                 self._over.wait(IDLE_SECONDS)
-        with suppress(Away, CannotRun, sqlite3.ProgrammingError):  # the last: others did not wait for us
-            while self._step():
-                pass
 
     def _step(self) -> bool:
         """Write the oldest of what waits; False where nothing does."""

@@ -12,8 +12,10 @@ import urllib.error
 import urllib.request
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 
 from runner.influx.lines import MILLISECOND_NS, line
+from runner.influx.settings import InfluxSettings
 from runner.influx.writer import Away, Writer
 from runner.metrics import Figure, figures_of
 from schemas.points import LIVE, NONE, PIPELINE
@@ -51,11 +53,12 @@ class Watcher:
     def __init__(
         self,
         city: str,
-        writer: Writer,
+        settings: InfluxSettings,
         ours: Mapping[str, Callable[[], Iterable[Figure]]],
         pages: Mapping[str, str],
     ) -> None:
-        self._city, self._writer, self._ours, self._pages = city, writer, ours, pages
+        self._city, self._ours, self._pages = city, ours, pages
+        self._writer = Writer(settings)
         self._waiting: deque[str] = deque(maxlen=WAITING_MAX)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="figures", daemon=True)
@@ -64,15 +67,17 @@ class Watcher:
         """Look from now on."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Look once more, and end; nobody waits long for an InfluxDB that does not answer."""
+    def stop(self, seconds: float = ANSWER_SECONDS) -> None:
+        """Look once more, and end; wait no longer than this for an InfluxDB that does not answer."""
         self._over.set()
-        self._thread.join(ANSWER_SECONDS)
+        self._thread.join(seconds)
 
     def _watch(self) -> None:
-        while not self._over.wait(EVERY_SECONDS):
-            self._look()
-        self._look()
+        with closing(self._writer):
+            while not self._over.wait(EVERY_SECONDS):
+                self._look()
+            with suppress(Exception):  # nobody may have waited, and closed what we would look at
+                self._look()
 
     def _look(self) -> None:
         now = time.time_ns() // MILLISECOND_NS

@@ -130,13 +130,14 @@ class Sink:
         """Write the batch and commit; where InfluxDB is away, keep it for later. ``wait`` for the commit."""
         batch = self._taking.batch
         began = time.monotonic()
+        letters = [*batch.letters]
         try:
             for bucket, lines in batch.lines.items():
-                batch.letters += map(letter_of, self._writer.write(bucket, lines))
+                letters += map(letter_of, self._writer.write(bucket, lines))
         except Away as away:
             self._wait_for(away)
             return
-        self._send(batch.letters)
+        self._send(letters)
         self._commit(batch, wait=wait)
         self._taking.batch = Batch()
         self.last_taken = time.monotonic()

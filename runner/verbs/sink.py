@@ -9,18 +9,13 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runner.moments import BadUsage
 
-if TYPE_CHECKING:
-    from runner.influx.writer import Writer
-
 SUMMARY = "Write what Kafka's topics hold to InfluxDB, each fact once."
 LOOK_SECONDS = 0.1
-PAUSE_SECONDS = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     with needs("influx"):
         from runner.influx.figures import Watcher
         from runner.influx.settings import influx_settings
-        from runner.influx.writer import Writer
+        from runner.influx.writer import Away, Writer
     with needs("kafka"):
         from runner.influx.sink import Sink
 
@@ -69,9 +64,10 @@ def run(args: argparse.Namespace) -> int:
     kafka = kafka_settings(args.kafka, os.environ)
     influx = influx_settings(args.influx, args.token_file, os.environ)
     with interrupts() as caught, closing(Writer(influx)) as writer:
-        _wait_for(writer)
+        with suppress(Away):  # it may come later; one that refuses us is told at once
+            writer.check()
         sink = Sink(kafka, city, writer, influx.batch_points, say)
-        parts: list[Watcher | Metrics] = [Watcher(city.city, writer, {"sink": sink.figures}, pages)]
+        parts: list[Watcher | Metrics] = [Watcher(city.city, influx, {"sink": sink.figures}, pages)]
         if args.metrics:
             parts.append(Metrics(args.metrics, sink.figures, lambda: sink.begun))
         working = Working(sink.run, caught.leave)
@@ -123,20 +119,3 @@ def _pages(wanted: list[str]) -> dict[str, str]:
     if not all(pages.values()):
         raise BadUsage("--watch expects PART=URL, as in --watch detect=http://127.0.0.1:9101/metrics")
     return pages
-
-
-def _wait_for(writer: "Writer") -> None:
-    """Return when InfluxDB says that we may write. Raises InfluxFailed where it says that we may not."""
-    from runner.influx.writer import Away
-    from runner.serving import say
-
-    told = False
-    while True:
-        try:
-            writer.check()
-            return
-        except Away as away:
-            if not told:
-                say(f"{away}; waiting for it")
-            told = True
-            time.sleep(PAUSE_SECONDS)
