@@ -205,7 +205,8 @@ def places(city: str, key: str, known: Mapping[str, tuple[float, float]]) -> str
             'group(columns: ["asset"])',
             'max(column: "priority")',
             "group()",
-            f"map(fn: (r) => ({{place: r.asset, lat: r.latitude, lon: r.longitude, state: {STATE}}}))",
+            "map(fn: (r) => ({place: r.asset, lat: r.latitude, lon: r.longitude, priority: r.priority, "
+            f"state: {STATE}}}))",
         )
     sure = table_of(
         {"place": name, "lat": lat, "lon": lon, "priority": 0} for name, (lat, lon) in known.items()

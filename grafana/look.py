@@ -72,8 +72,6 @@ HEADED: Mapping[str, Mapping[str, Any]] = {
     "Probability": _SHARE,
     "Raised": {"custom.width": 170},
     "Opened": {"custom.width": 170},
-} | {
-    heading: {**_moment(), "custom.width": 170}
-    for heading in ("Since", "Until", "From", "To", "Told", "Came", "Known")
+    **dict.fromkeys(("Since", "Until", "From", "To", "Told", "Came", "Known"), _TIME),
 }
 """Headings that look alike on every board."""

@@ -1,7 +1,7 @@
 """The kinds of panels that boards are made of, each with its look.
 
 In:  a title, a sentence that says what it shows, Flux queries, a place.
-Out: builders of panels, for ``boards.board``.
+Out: builders of panels, for ``frame.board``.
 Promises: every panel says what it shows and, in words of its own, what it means when there is nothing.
 """
 
@@ -19,11 +19,9 @@ from grafana_foundation_sdk.builders import (
     table,
     timeseries,
 )
-from grafana_foundation_sdk.builders import text as textpanel
 from grafana_foundation_sdk.cog import builder, variants
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as models
-from grafana_foundation_sdk.models import geomap as maps
 
 from grafana import look
 from grafana.names import DATASOURCE, DATASOURCE_TYPE
@@ -79,7 +77,7 @@ def source() -> shapes.DataSourceRef:
 def series(title: str, says: str, *queries: str, unit: str, **place: Any) -> timeseries.Panel:
     """Lines over time."""
     return (
-        _common(timeseries.Panel(), title, says, queries, **place)
+        common_to(timeseries.Panel(), title, says, queries, **place)
         .unit(unit)
         .line_width(1)
         .fill_opacity(0)
@@ -114,11 +112,11 @@ def limited(panel: timeseries.Panel, limit: float) -> timeseries.Panel:
 def states(title: str, says: str, *queries: str, label: str = "line", **place: Any) -> statetimeline.Panel:
     """What was in which state, and when; a row for each value of the label."""
     return (
-        _common(statetimeline.Panel(), title, says, queries, **place)
+        common_to(statetimeline.Panel(), title, says, queries, **place)
         .display_name(f"${{__field.labels.{label}}}")
         .mappings(look.shown(look.STATES))
         .merge_values(True)
-        .show_value(shapes.VisibilityMode.NEVER)
+        .show_value(shapes.VisibilityMode.AUTO)
         .row_height(0.8)
         .fill_opacity(85)
         .span_nulls(False)
@@ -146,7 +144,7 @@ def rows(
     names = ", ".join(f'"{name}"' for name in columns)
     headings = ", ".join(f'{name}: "{heading}"' for name, heading in columns.items())
     asked = f"{query}\n  |> keep(columns: [{names}])\n  |> rename(columns: {{{headings}}})"
-    panel = _common(table.Panel(), title, says, [asked], **place).show_header(True)
+    panel = common_to(table.Panel(), title, says, [asked], **place).show_header(True)
     panel.with_transformation(
         models.DataTransformerConfig(
             id_val="organize",
@@ -176,7 +174,7 @@ def figure(
 ) -> stat.Panel:
     """One number, coloured by the step that it reached; ``empty`` is what stands there without any."""
     return (
-        _common(stat.Panel(), title, says, [query], **place)
+        common_to(stat.Panel(), title, says, [query], **place)
         .unit(unit)
         .no_value(empty)
         .thresholds(_steps(steps))
@@ -191,55 +189,13 @@ def figure(
 def ranking(title: str, says: str, query: str, *, unit: str = "none", **place: Any) -> bargauge.Panel:
     """Few things by size, the largest first: a row a thing, with its name."""
     return (
-        _common(bargauge.Panel(), title, says, [query], **place)
+        common_to(bargauge.Panel(), title, says, [query], **place)
         .unit(unit)
         .orientation(shapes.VizOrientation.HORIZONTAL)
         .display_mode(shapes.BarGaugeDisplayMode.BASIC)
         .reduce_options(common.ReduceDataOptions().values(True).calcs([]).fields(""))
         .thresholds(_steps([(None, look.STATES["info"])]))
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
-    )
-
-
-def citymap(
-    title: str,
-    says: str,
-    layers: Mapping[str, tuple[str, int]],
-    centre: tuple[float, float],
-    links: Mapping[str, Sequence[Mapping[str, Any]]],
-    **place: Any,
-) -> geomap.Panel:
-    """Markers where rows say ``lat`` and ``lon``, coloured by ``state``.
-
-    ``layers``: by name, a query and the size of its markers in pixels. ``centre``: latitude, longitude in
-    degrees. ``links``: of a layer's markers. Without internet the background stays empty, and the markers are
-    there all the same.
-    """
-    panel = _common(geomap.Panel(), title, says, [query for query, _ in layers.values()], **place)
-    view = geomap.MapViewConfig().id("coords").zoom(13).build()
-    vars(view).update(lat=centre[0], lon=centre[1])  # the SDK takes degrees for whole numbers
-    for ref, name in zip("ABC", layers, strict=False):
-        panel.override_by_query(ref, properties({"links": list(links.get(name, ()))}))
-    return (
-        panel.mappings(look.shown(look.STATES))
-        .view(_Built(view))
-        .basemap(common.MapLayerOptions().type("default").name("Background"))
-        .controls(geomap.ControlsOptions().show_zoom(True).mouse_wheel_zoom(False).show_attribution(True))
-        .tooltip(geomap.TooltipOptions().mode(maps.TooltipMode.DETAILS))
-        .layers(
-            [_markers(name, ref, size) for (name, (_, size)), ref in zip(layers.items(), "ABC", strict=False)]
-        )
-    )
-
-
-def words(title: str, markdown: str, **place: Any) -> textpanel.Panel:
-    """Text for people."""
-    return (
-        textpanel.Panel()
-        .title(title)
-        .content(markdown)
-        .height(place.get("height", 4))
-        .span(place.get("width", 24))
     )
 
 
@@ -250,7 +206,7 @@ def linked(panel: _P, links: Sequence[Mapping[str, Any]]) -> _P:
 
 def graph(title: str, says: str, nodes: str, edges: str, **place: Any) -> nodegraph.Panel:
     """Things and what leads from one to the other, by the column names of Grafana's node graph."""
-    return _common(nodegraph.Panel(), title, says, [nodes, edges], refs=("nodes", "edges"), **place)
+    return common_to(nodegraph.Panel(), title, says, [nodes, edges], refs=("nodes", "edges"), **place)
 
 
 def dashed(name: str) -> list[models.DynamicConfigValue]:
@@ -271,50 +227,16 @@ def properties(values: Mapping[str, Any]) -> list[models.DynamicConfigValue]:
     return [models.DynamicConfigValue(id_val=name, value=value) for name, value in values.items()]
 
 
-class _Built(builder.Builder[Any]):
-    """What is already built, where the SDK wants a builder."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def build(self) -> Any:
-        """The value."""
-        return self._value
-
-
-def _common(
+def common_to(
     panel: _P, title: str, says: str, queries: Sequence[str], *, width: int = 12, height: int = 8,
     empty: str = "nothing in this time range",
     refs: Sequence[str] = "ABCDEF",
 ) -> _P:  # fmt: skip
+    """What every panel has: title, description, place, queries by their letter, words for nothing."""
     panel.title(title).description(says).datasource(source()).span(width).height(height).no_value(empty)
     for query, ref in zip(queries, refs, strict=False):
         panel.with_target(FluxBuilder(query, ref))
     return panel
-
-
-def _markers(name: str, ref: str, size: int) -> common.MapLayerOptions:
-    style = {
-        "color": {"field": "state", "fixed": look.STATES["unknown"]},
-        "opacity": 0.85,
-        "rotation": {"fixed": 0, "max": 360, "min": -360, "mode": "mod"},
-        "size": {"fixed": size, "max": 30, "min": 2},
-        "symbol": {"fixed": "img/icons/marker/circle.svg", "mode": "fixed"},
-    }
-    return (
-        common.MapLayerOptions()
-        .type("markers")
-        .name(name)
-        .config({"showLegend": False, "style": style})
-        .location(
-            common.FrameGeometrySource()
-            .mode(shapes.FrameGeometrySourceMode.COORDS)
-            .latitude("lat")
-            .longitude("lon")
-        )
-        .filter_data({"id": "byRefId", "options": ref})
-        .tooltip(True)
-    )
 
 
 def _steps(steps: Sequence[tuple[float | None, str]]) -> dashboard.ThresholdsConfig:

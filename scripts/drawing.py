@@ -124,13 +124,15 @@ def citymap(panel: dict[str, Any], answers: Answers, box: Box) -> str:
     lons = [float(value) for found in tables for value in found.columns["lon"]]
     parts = []
     for layer, found in zip(panel["options"]["layers"], tables, strict=True):
-        size = layer["config"]["style"]["size"]["fixed"]
-        columns = (found.columns[name] for name in ("place", "lat", "lon", "state"))
-        for name, lat, lon, state in zip(*columns, strict=True):
+        sizes = layer["config"]["style"]["size"]
+        columns = (found.columns[name] for name in ("place", "lat", "lon", "state", "priority"))
+        for name, lat, lon, state, priority in zip(*columns, strict=True):
+            size = sizes["min"] + (sizes["max"] - sizes["min"]) * int(priority) / 3
             x = 40 + (box.width - 80) * (float(lon) - min(lons)) / (max(lons) - min(lons))
             y = 30 + (box.height - 70) * (max(lats) - float(lat)) / (max(lats) - min(lats))
-            parts.append(_circle(x, y, size, look.STATES[state], 0.4 if size > 10 else 0.9))
-            if size > 10:
+            zone = layer["name"] == "Zones"
+            parts.append(_circle(x, y, size, look.STATES[state], 0.4 if zone else 0.9))
+            if zone:
                 parts.append(_text(x, y + size + 12, name, middle=True))
     return _svg(box, parts) + _legend(list(look.STATES), list(look.STATES.values()))
 
@@ -216,7 +218,7 @@ def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
 
 
 def _circle(x: float, y: float, size: float, colour: str, opacity: float) -> str:
-    return f"<circle cx='{x:.0f}' cy='{y:.0f}' r='{size}' fill='{colour}' opacity='{opacity}'/>"
+    return f"<circle cx='{x:.0f}' cy='{y:.0f}' r='{size:.0f}' fill='{colour}' opacity='{opacity}'/>"
 
 
 def _path(points: Sequence[tuple[float, float]], colour: str, dashed: bool = False) -> str:

@@ -4,6 +4,7 @@ from statistics import fmean
 from typing import Any
 
 from grafana import flux, look, panels, shared
+from grafana.citymap import citymap
 from grafana.frame import board
 from schemas.city import City
 
@@ -76,15 +77,15 @@ def _map(city: City) -> list[panels.Panel]:
     for name, place in placed.items():
         zones.setdefault(city.asset_by_id[name].zone, []).append(place)
     return [
-        panels.citymap(
+        citymap(
             "Map",
             "Zones (large) and assets with sensors (small), by the worst alarm that stands there.",
             {
                 "Zones": (
                     flux.places(city.city, "zone", {z: _centre(all_) for z, all_ in zones.items()}),
-                    26,
+                    14,
                 ),
-                "Assets": (flux.places(city.city, "asset", sensed if len(sensed) <= PLACES_MAX else {}), 7),
+                "Assets": (flux.places(city.city, "asset", sensed if len(sensed) <= PLACES_MAX else {}), 5),
             },
             _centre(list(placed.values())),
             {"Assets": shared.to_asset(city.city, "${__data.fields.place}")},
