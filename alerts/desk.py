@@ -143,6 +143,7 @@ class Desk:
             said += [self._say(thread, revision, facts, "updated", now, to, news) for to in before]
         targets = self._router.targets(facts, now)
         if not targets and not thread.told:
+            thread.waiting = True  # it may get worse, or another time of day may begin
             said += self._decide(thread, revision, now, "route", "nobody", "", "no route takes it")
         hold = self._held(thread, revision, now) if not thread.told else None
         opened = False

@@ -59,6 +59,17 @@ def test_a_desk_that_is_reached_later_is_told_then_and_everybody_hears_the_end()
     assert {note.thread for note in night.notes} == {night.notes[0].thread}
 
 
+def test_what_begins_as_information_is_told_once_it_is_more() -> None:
+    """Nobody is woken at first; the revision that makes it a warning does."""
+    night = Night(DESKS)
+    night.at("08:00", revision(severity=Severity.INFO))
+    night.at("08:10", revision(severity=Severity.WARNING, change="more", known="08:10"))
+    night.at("09:00", revision(change="closed", closed="08:50", known="09:00"))
+
+    assert night.told == ["08:10 i-1 opened to power-desk", "09:00 i-1 resolved to power-desk"]
+    assert night.decided[0] == "08:02 i-1 route nobody: no route takes it"
+
+
 ON_CALL = """
 receivers: {phone: {type: console}}
 people: {ana: {by: phone}, bo: {by: phone}, chief: {by: phone}}
@@ -359,6 +370,17 @@ def acted(desk: Desk, step: tuple[str, Any, Severity, tuple[str, ...]], now: int
     return desk.take(revision(id_, time, what, severity, root, utilities, closed=closed))
 
 
+def untold(desk: Desk) -> list[str]:
+    """Incidents that stand, are worth a page, were not resolved by hand, and that nobody was told of."""
+    return [
+        id_
+        for id_, revision in desk._newest.items()
+        if revision.severity is not Severity.INFO
+        and not desk._threads[id_].over
+        and not desk._threads[id_].told
+    ]
+
+
 def lived(story: list[tuple[str, Any, Severity, tuple[str, ...]]], restarts: bool) -> list[Said]:
     """A story to its end, at which all incidents close; with the restarts in it, or without."""
     desk, now, said = Desk(EVERYTHING, CITY), at("08:00"), list[Said]()
@@ -371,6 +393,10 @@ def lived(story: list[tuple[str, Any, Severity, tuple[str, ...]]], restarts: boo
             desk = Desk(EVERYTHING, CITY)
             desk.restore(state)
         said += desk.look(now)
+    for _ in range(90):  # no silence, no mute and no hold lasts so long
+        now += MINUTE
+        said += desk.look(now)
+    assert untold(desk) == []
     for id_, root in ASSETS.items():
         said += desk.take(revision(id_, clock(now), "closed", root=root, closed=clock(now)))
     return said
