@@ -28,6 +28,7 @@ VERBS = (
     "archive",
     "replay",
     "diff",
+    "certify",
     "score",
     "fit",
     "test",
@@ -52,7 +53,7 @@ STATUSES = {
     0: "done",
     1: "ran, and the answer is no: check found faults, a story does not hold, "
     "the demo did not truly run, a day of a benchmark gave no result, topics differ from the table, "
-    "the ledger has gaps, two versions differ, a letter can't be sent again, "
+    "the ledger has gaps, two versions differ, a replay told something else, a letter can't be sent again, "
     "nothing is known of the incident, Grafana or its files differ",
     2: "wrong usage, or a configuration or input that can't be used",
     3: "the machine is in the way: port taken, disk full, data folder in use, broker, Kafka, InfluxDB "
