@@ -15,7 +15,7 @@ from typing import Any, Literal
 from grafana import names
 
 EXPRESSION = "__expr__"
-"""The data source of reduce and threshold steps."""
+"""The data source of steps that reckon with answers."""
 GROUP = "crosscurrent"
 EVERY = "1m"
 """How often the group is judged: Grafana's own default, so that the API makes it no other."""
@@ -27,7 +27,7 @@ Panels = Mapping[tuple[str, str], int]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: ``query`` gives series, the newest value of each is compared with ``above``.
+    """One rule: ``query`` gives series; one fires while its newest value is above ``above``.
 
     ``window`` is how many seconds back the query looks, ``lasting`` how long it must hold.
     """
@@ -81,13 +81,25 @@ def for_api(rule: Rule, city: str, panels: Panels, runbooks: str) -> dict[str, A
     }
 
 
+def judged(rule: Rule) -> str:
+    """The query with the comparison in it: what is not above the limit is 0, which is what fires nothing.
+
+    Grafana's own step for comparing writes ``$B > 5``, and early Grafanas take that dollar in a file for a
+    variable of their environment.
+    """
+    return (
+        f"{rule.query}\n  |> map(fn: (r) => ({{r with _value: "
+        f"if float(v: r._value) > {float(rule.above)} then float(v: r._value) else 0.0}}))"
+    )
+
+
 def _core(rule: Rule, city: str, panels: Panels, runbooks: str) -> dict[str, Any]:
     board, panel = names.board(city, rule.board), panels[rule.board, rule.panel]
     return {
         "uid": names.rule(city, rule.name),
         "title": rule.title,
-        "condition": "C",
-        "data": [_asked(rule), _newest(), _compared(rule.above)],
+        "condition": "B",
+        "data": [_asked(rule), _newest()],
         "noDataState": rule.no_data,
         "execErrState": rule.failing,
         "for": rule.lasting,
@@ -112,7 +124,7 @@ def _asked(rule: Rule) -> dict[str, Any]:
         "model": {
             "refId": "A",
             "datasource": {"type": names.DATASOURCE_TYPE, "uid": names.DATASOURCE},
-            "query": rule.query,
+            "query": judged(rule),
             "intervalMs": 1000,
             "maxDataPoints": 43200,
         },
@@ -120,19 +132,17 @@ def _asked(rule: Rule) -> dict[str, Any]:
 
 
 def _newest() -> dict[str, Any]:
-    """The last number of each series; a series without one is no number, which counts as no data."""
-    return _expression("B", type="reduce", expression="A", reducer="last", settings={"mode": "dropNN"})
-
-
-def _compared(above: float) -> dict[str, Any]:
-    """Arithmetic, because Grafana 9.3 has no threshold step yet."""
-    return _expression("C", type="math", expression=f"$B > {above:g}")
-
-
-def _expression(ref: str, **model: Any) -> dict[str, Any]:
+    """The last number of each series, which fires where it is not 0; without any there is no data."""
     return {
-        "refId": ref,
+        "refId": "B",
         "relativeTimeRange": {"from": 0, "to": 0},
         "datasourceUid": EXPRESSION,
-        "model": {"refId": ref, "datasource": {"type": EXPRESSION, "uid": EXPRESSION}, **model},
+        "model": {
+            "refId": "B",
+            "datasource": {"type": EXPRESSION, "uid": EXPRESSION},
+            "type": "reduce",
+            "expression": "A",
+            "reducer": "last",
+            "settings": {"mode": "dropNN"},
+        },
     }

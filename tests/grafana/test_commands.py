@@ -1,6 +1,5 @@
 """From a recording to the boards by commands alone: what ``replay --influx`` writes, boards ask for."""
 
-
 import pytest
 
 from grafana import files

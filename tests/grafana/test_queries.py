@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from grafana import files, look, watch
+from grafana import files, look, rules, watch
 from schemas.cityfile import load_city
 from schemas.points import BUCKETS, MEASUREMENTS, NONE, Measurement
 from tests.grafana.room import LOST, REPLAY, SECONDS_MAX, Room, timed
@@ -54,7 +54,7 @@ def questions() -> Iterator[Question]:
                 name, f"annotation {annotation['name']}", "annotation", annotation["target"]["query"]
             )
     for rule in watch.rules(CITY.city):
-        yield Question("rules", rule.title, "rule", rule.query)
+        yield Question("rules", rule.title, "rule", rules.judged(rule))
 
 
 ALL = list(questions())
