@@ -54,12 +54,13 @@ compose: ## Make the passwords that are missing, and start everything in contain
 	@scripts/secrets.sh
 	@docker compose up --detach --build
 
-check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas
+check: $(VENV)/dev.stamp ## Format, lint, types, layers, exported schemas, boards
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted; to format: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(BIN)/lint-imports
 	@$(BIN)/python -m schemas.export --check
+	@$(BIN)/crosscurrent grafana build --check
 
 bench: $(VENV)/dev.stamp ## Measure: each number beside a bare loop or a peer
 	@scripts/servers.sh

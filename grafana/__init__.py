@@ -1,1 +1,1 @@
-"""Dashboards and alert rules as code will live here; nothing yet."""
+"""Grafana's boards and alert rules, from the city model and the table of points."""
