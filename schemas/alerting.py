@@ -10,10 +10,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from schemas.alarms import Severity
-from schemas.city import Identifier, Relation, Utility
+from schemas.city import Identifier, Relation, Seconds, Utility
 from schemas.receivers import AnyReceiver, Secret
 from schemas.rotas import Day, Part, Person, Rota, Window
-from schemas.times import HOUR, MINUTE, Duration, Time
+from schemas.times import HOUR, MINUTE, SECOND, Duration, Time
 from schemas.wording import Names, listed, some
 
 ON_CALL = "on-call"
@@ -134,6 +134,17 @@ class Links(Part):
         return self
 
 
+class Heartbeat(Part):
+    """The dead man's switch: an address outside that raises the alarm when it hears nothing of us."""
+
+    url: str | Secret
+    every: Annotated[Duration, Field(ge=SECOND)] = MINUTE
+    quiet: Annotated[Duration, Field(ge=SECOND)] = 10 * MINUTE
+    """No beat where stream time has not moved for so long: readings don't come, or nobody thinks about them."""
+    timeout: Annotated[Seconds, Field(gt=0, le=60)] = 10.0
+    allow_private: bool = False
+
+
 class Policy(Part):
     """The whole of ``alerts.yaml``; as it is by default, where a city has none."""
 
@@ -153,5 +164,6 @@ class Policy(Part):
     silences: tuple[Silence, ...] = ()
     runbooks: tuple[Runbook, ...] = ()
     links: Links = Links()
+    heartbeat: Heartbeat | None = None
     templates: Mapping[Identifier, str] = {}
     """Texts in the place of ours, by name (``alerts/messages.yaml``)."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from runner.database import open_writer, transaction
 from runner.metrics import Figure
+from runner.sending.heart import Heart
 from runner.sending.line import Outcome, Past
 from runner.sending.postman import Postman
 from runner.store import Store
@@ -70,14 +71,15 @@ class Outbox:
 
 
 class Sending:
-    """Hands over what the store holds, between ``start`` and ``stop``. ``on_failure`` is told why it ended by
-    itself. Raises NoSecret, ExtraMissing, CannotRun.
+    """Hands over what the store holds, and beats the heart, between ``start`` and ``stop``. ``on_failure`` is
+    told why it ended by itself. Raises NoSecret, ExtraMissing, CannotRun.
     """
 
     def __init__(self, policy: Policy, store: Store, on_failure: Callable[[Exception], None]) -> None:
         self._store, self._on_failure = store, on_failure
         self._outbox = Outbox(store.folder)
         self._postman = Postman(policy, self._outbox.settle)
+        self._heart = Heart(policy.heartbeat) if policy.heartbeat else None
         self._stopping = threading.Event()
         self._row = 0
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -85,11 +87,15 @@ class Sending:
     def start(self) -> None:
         """Send from now on."""
         self._postman.start()
+        if self._heart is not None:
+            self._heart.start(lambda: self._store.progress().stream_time)
         self._thread.start()
 
     def stop(self) -> None:
         """Let what is on its way arrive, then end; the rest is sent after the next start."""
         self._stopping.set()
+        if self._heart is not None:
+            self._heart.stop()
         if self._thread.ident is not None:
             self._thread.join()
         self._postman.stop()

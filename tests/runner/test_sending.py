@@ -19,12 +19,13 @@ import pytest
 
 from runner.sending.addresses import is_public
 from runner.sending.channel import NoSecret
+from runner.sending.heart import Heart
 from runner.sending.line import Outcome, Past
 from runner.sending.opening import channel_of
 from runner.sending.outbox import Outbox
 from runner.sending.postman import Postman
 from schemas.alarms import Severity
-from schemas.alerting import Policy
+from schemas.alerting import Heartbeat, Policy
 from schemas.notifications import Notification
 from tests.receivers import Hook, mail_server, message
 from tests.servers import Alertmanager
@@ -370,3 +371,24 @@ def test_a_secret_that_is_not_there_is_told_before_anything_starts(tmp_path: Pat
     (tmp_path / "key").write_text("\n")
     with pytest.raises(NoSecret, match="is empty; it should hold a secret"):
         channel_of(missing.receivers["desk"])
+
+
+def test_the_heart_beats_while_stream_time_moves_and_stops_when_it_stands() -> None:
+    """A process that exists and thinks about nothing is as good as dead."""
+    with Hook() as hook:
+        heart = Heart(
+            Heartbeat.model_validate(
+                {"url": f"{hook.address}/ping", "every": "1s", "quiet": "1s", "allow_private": True}
+            ).model_copy(update={"every": 50, "quiet": 400})
+        )
+        times = iter(range(10_000))
+        standing = threading.Event()
+        heart.start(lambda: 7 if standing.is_set() else next(times))
+        _until(lambda: heart.beats >= 3)
+        standing.set()
+        time.sleep(0.8)
+        beats = heart.beats
+        time.sleep(0.4)
+        assert heart.beats == beats
+        heart.stop()
+    assert {(request.method, request.path) for request in hook.requests} == {("GET", "/ping")}
