@@ -33,6 +33,7 @@ VERBS = (
     "fit",
     "test",
     "alerts",
+    "report",
     "simulate",
     "commission",
     "generate",

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from runner.database import open_reader
 from runner.moments import BadUsage
+from schemas.alarms import Alarm
 from schemas.notifications import Decision, Notification
 from schemas.times import local_text
 
@@ -21,10 +22,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Kept(NamedTuple):
-    """What was said and decided, of all incidents."""
+    """What was said and decided, of all incidents; and all alarms."""
 
     notifications: list[Notification]
     decisions: list[Decision]
+    alarms: list[Alarm]
 
 
 def kept_in(folder: Path) -> Kept:
@@ -32,12 +34,14 @@ def kept_in(folder: Path) -> Kept:
     store = folder / "results.sqlite"
     if store.exists():
         with closing(open_reader(store)) as reader:
-            notes = [body for (body,) in reader.execute("SELECT body FROM notifications ORDER BY at, id")]
-            decisions = [body for (body,) in reader.execute("SELECT body FROM decisions ORDER BY at, id")]
+            notes, decisions, alarms = (
+                [body for (body,) in reader.execute(f"SELECT body FROM {table} ORDER BY {order}, id")]  # noqa: S608 - our own words
+                for table, order in (("notifications", "at"), ("decisions", "at"), ("alarms", "raised"))
+            )
     elif (folder / "decisions.jsonl").exists():
-        notes, decisions = (
+        notes, decisions, alarms = (
             (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
-            for name in ("notifications", "decisions")
+            for name in ("notifications", "decisions", "alarms")
         )
     else:
         raise BadUsage(
@@ -46,6 +50,7 @@ def kept_in(folder: Path) -> Kept:
     return Kept(
         [Notification.model_validate_json(body) for body in notes],
         [Decision.model_validate_json(body) for body in decisions],
+        [Alarm.model_validate_json(body) for body in alarms],
     )
 
 

@@ -140,7 +140,7 @@ class Heartbeat(Part):
     url: str | Secret
     every: Annotated[Duration, Field(ge=SECOND)] = MINUTE
     quiet: Annotated[Duration, Field(ge=SECOND)] = 10 * MINUTE
-    """No beat where stream time has not moved for so long: readings don't come, or nobody thinks about them."""
+    """No beat where stream time stands for so long: no readings come, or nobody thinks about them."""
     timeout: Annotated[Seconds, Field(gt=0, le=60)] = 10.0
     allow_private: bool = False
 
