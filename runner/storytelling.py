@@ -7,13 +7,14 @@ moment of the story, as it does in a city that is larger than the few assets of 
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 from runner.core import Core, Outputs
+from runner.log import Logged
 from runner.series import Item, values
 from runner.stories import Answered, Awaited, ExpectedIncident, Place, Sent, Story, every_ms
 from schemas.alarms import Alarm
@@ -33,29 +34,40 @@ class _Beat(NamedTuple):
     what: Sent | Answered | Reading | Awaited
 
 
-def tell(story: Story, causes: Causes) -> list[Fault]:
+Hear = Callable[[int, Outputs], None]
+"""Told what was said at each moment of a story."""
+
+
+def tell(story: Story, causes: Causes, hear: Hear | None = None) -> list[Fault]:
     """Tell the story; what failed, in the order of its times. None is none."""
     core, stand = Core(story.city, story.vocabulary, causes, story.policy), _Standing(story)
     failures: list[Fault] = []
     for at, beats in groupby(_beats(story), key=lambda beat: beat.at):
+
+        def step(record: Logged, at: int = at) -> None:
+            outputs = core.step(record)
+            stand.take(outputs)
+            if hear:
+                hear(at, outputs)
+
         awaited: list[Awaited] = []
         readings: list[Reading] = []
         for _, _, what in beats:
             if isinstance(what, Sent):
-                stand.take(core.step(Event(received=at, asset=what.asset, at=at, event=what.event)))
+                step(Event(received=at, asset=what.asset, at=at, event=what.event))
             elif isinstance(what, Answered):
                 if (answer := stand.answer(what)) is None:
                     message = f"nobody can answer {what.what.root}: no incident has that root then"
                     failures.append(story.document.fault(("answers", what.number, "root"), message))
                 else:
-                    stand.take(core.step(answer))
+                    step(answer)
             elif isinstance(what, Reading):
                 readings.append(what)
             else:
                 awaited.append(what)
         if readings:
-            stand.take(core.step(_frame(at, readings)))
-        stand.take(core.step(Tick(at=at)))
+            step(_frame(at, readings))
+        step(Tick(at=at))
         for expectation in awaited:
             failures += _Judge(story, expectation, stand).failures()
     return failures
@@ -115,7 +127,7 @@ class _Standing:
                 self.told[revision.id] = revision
         for said in outputs.notifications:
             self.notifications.append(said.kind)
-            self.pages.append(f"{_clock(said.at, self._story)} {said.kind} {said.to}")
+            self.pages.append(f"{clock(said.at, self._story)} {said.kind} {said.to}")
 
     def answer(self, answered: Answered) -> Answer | None:
         """The answer, to the incident that has its root now; None where there is none."""
@@ -164,7 +176,7 @@ class _Judge:
     def __init__(self, story: Story, awaited: Awaited, stand: _Standing) -> None:
         self._place = ("expect", awaited.number)
         self._what = awaited.what
-        self._when = awaited.what.at or f"the end ({_clock(awaited.at, story)})"
+        self._when = awaited.what.at or f"the end ({clock(awaited.at, story)})"
         self._stand = stand
         self._document = story.document
 
@@ -261,7 +273,7 @@ def _incident(told: IncidentRevision) -> str:
     return f"{root} ({told.root.probability:.0%}{gone}) with {_listed(sorted(names(told.members)))}"
 
 
-def _clock(at: int, story: Story) -> str:
+def clock(at: int, story: Story) -> str:
     """A time as stories write it."""
     zone = ZoneInfo(story.city.timezone)
     first, here = (

@@ -1,10 +1,15 @@
 """Story files: what ours promise, what comes of one that fails, every fault with its place."""
 
 import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given
@@ -112,7 +117,8 @@ def test_a_story_that_fails_says_what_came_and_where(
     write(OUTAGE + "expect:\n  - incidents:\n      - {root: pump-1 dead}\n")
 
     assert main(["test", "story.yaml"]) == 1
-    assert without_figures(capsys.readouterr().out).splitlines() == [
+    said = without_figures(capsys.readouterr().out).splitlines()
+    assert [*said[:2], said[-1]] == [
         "FAILED  story.yaml: The feeder dies",
         (
             "  story.yaml:17:16: at the end (08:29): expected an incident with the root pump-1 dead; "
@@ -533,3 +539,61 @@ def test_faults_of_who_is_told_are_faults_of_the_story(write: Write) -> None:
         "story.yaml:15:22: nothing uses 'desk' of receivers",
         "story.yaml:15:58: no receiver, person or rota 'dsk'; did you mean 'desk'?",
     ]
+
+
+# -- what failed, and how it came --------------------------------------------------------------------
+
+WRONG = f"""{OUTAGE}expect:
+  - at: 08:15
+    incidents: [{{root: pump-1 dead, members: [pump-1 dead, pump-2 dead]}}]
+    notifications: [opened]
+  - no_incident: true
+"""
+
+
+def test_what_failed_is_shown_beside_what_was_seen(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    """All that was expected and all that came, on one time line."""
+    assert main(["test", str(write(WRONG))]) == 1
+    said = capsys.readouterr().out.splitlines()
+    lines = said[said.index(next(line for line in said if line.split() == ["time", "expected", "seen"])) :]
+    assert lines[1].split() == ["08:11", "alarm", "pump-1", "dead", "raised", "(since", "08:10)"]
+    assert "incident feeder-1 dead opened: pump-2 dead, pump-1 dead" in lines[3]
+    assert lines[4].split() == ["08:13", "page", "opened", "to", "on-call"]
+    assert lines[5].startswith("  08:15     incident pump-1 dead: pump-1 dead, pump-2")
+    assert lines[-3].split() == ["08:29", "no", "incident", "so", "far"]
+
+
+def test_ci_gets_a_junit_report(write: Write, tmp_path: Path) -> None:
+    """A case a story; what failed with its place, and the time line."""
+    write(WRONG)
+    good = tmp_path / "good.yaml"
+    good.write_text(f"{OUTAGE}expect:\n  - incidents: [{{root: feeder-1 dead}}]\n")
+    assert main(["test", str(tmp_path), "--junit", str(tmp_path / "report.xml")]) == 1
+    suite = ET.parse(tmp_path / "report.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    cases = {str(case.get("classname")): case for case in suite.iter("testcase")}
+    assert cases[str(good)].find("failure") is None
+    failure = cases[str(tmp_path / "story.yaml")].find("failure")
+    assert failure is not None
+    assert "story.yaml:17" in str(failure.get("message"))
+    assert "page opened to on-call" in str(failure.text)
+
+
+def test_stories_are_told_again_when_they_change(write: Write) -> None:
+    """A story that fails, one with a fault, one that holds; then Ctrl-C."""
+    story = write(WRONG).absolute()
+    good = f"{OUTAGE}expect:\n  - incidents: [{{root: feeder-1 dead}}]\n"
+    with subprocess.Popen(
+        [sys.executable, ROOT / "crosscurrent.py", "test", "--watch", story],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stdout is not None
+        for awaited, following in (("1 told, 1 failed", "story: x"), ("expect", good), ("all hold", "")):
+            for line in watching.stdout:
+                if awaited in line:
+                    break
+            time.sleep(1)  # until it watches
+            story.write_text(following)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 130
