@@ -7,7 +7,7 @@ and merged as on Kafka.
 
 What is compared: alarms, revisions of incidents, notifications and decisions, line by line. Where messages
 come in another order, what an incident still expects is left out (it is counted from when it was told), and
-so are revisions, pages and silence alarms: they tell of when things were known.
+so are revisions, pages, and alarms of silence and of fast clocks: they tell of when messages came.
 """
 
 import json
@@ -46,6 +46,8 @@ from streams.merge import Merge
 from streams.sites import Sorter, part_of, sites
 
 PARTS = 4
+OF_ARRIVAL = frozenset({"missing", "silent", "clock_ahead"})
+"""Alarms that say when messages came, or did not: of other arrivals they are others."""
 HELD_UP = 2 * MINUTE
 CHUNK = 2_000
 COMPARED = tuple(name for name in RESULTS if name != "incidents.jsonl")
@@ -333,13 +335,11 @@ def whole(lines: Lines) -> Lines:
 
 
 def _lasting(lines: Lines) -> Lines:
-    """What does not depend on when messages came: no alarms of silence, nothing that is still expected."""
+    """What does not depend on when messages came: no alarms about that, nothing that is still expected."""
     alarms = [json.loads(line) for line in lines["alarms.jsonl"]]
     incidents = [{**json.loads(line), "expected": None} for line in lines["incidents.jsonl"]]
     return {
-        "alarms.jsonl": tuple(
-            json.dumps(one) for one in alarms if one["condition"] not in {"missing", "silent"}
-        ),
+        "alarms.jsonl": tuple(json.dumps(one) for one in alarms if one["condition"] not in OF_ARRIVAL),
         "incidents.jsonl": tuple(map(json.dumps, incidents)),
     }
 
