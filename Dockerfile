@@ -5,7 +5,7 @@ ENV PATH=/opt/crosscurrent/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_
 COPY . /source
 RUN pip wheel --quiet --no-deps --wheel-dir /wheels /source \
     && pip install --quiet --only-binary :all: --constraint /source/requirements.lock \
-       "$(echo /wheels/crosscurrent-*.whl)[kafka,influx,grafana]"
+       "$(echo /wheels/crosscurrent-*.whl)[kafka,influx,grafana,apprise]"
 
 FROM python:3.12.11-slim-bookworm
 # Volumes take over the owner of the folder that they are mounted on.

@@ -177,7 +177,7 @@ def pods() -> list[dict[str, Any]]:
 
 def test_pods_run_verbs_with_few_rights() -> None:
     """The same command lines as elsewhere; nobody is root, and nothing is written but into volumes."""
-    assert len(pods()) == 5
+    assert len(pods()) == 6
     for pod in pods():
         (container,) = pod["containers"]
         understood(container["args"])

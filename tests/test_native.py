@@ -25,7 +25,7 @@ from tests.test_containers import ROOT, Services, ours, services
 
 __all__ = ["ours", "services"]  # fixtures
 ONCE = ("topics", "influx-setup", "boards")
-LASTING = ("collect", "detect", "correlate", "sink")
+LASTING = ("collect", "detect", "correlate", "alert", "sink")
 INSIDE = "9100"
 """The port at which each container shows its figures."""
 
