@@ -11,10 +11,11 @@ CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/crosscurrent
 PIP := URLLIB3_NO_OVERRIDE=1 $(BIN)/pip install --no-binary urllib3-future --quiet --disable-pip-version-check --constraint requirements.lock
 ARGS ?=
 ROUNDS ?= 10
-HELPERS := common servers onkafka workers latency
+HELPERS := common servers onkafka workers latency soak
+MINUTES ?= 60
 CITY ?= cities/riverton/city.yaml
 
-.PHONY: help demo up test servers chaos compose check bench riverton pictures lock clean distclean
+.PHONY: help demo up test servers chaos soak compose check bench riverton pictures lock clean distclean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -49,6 +50,10 @@ servers: $(VENV)/dev.stamp ## Run the tests' mosquitto, Kafka and InfluxDB until
 chaos: $(VENV)/dev.stamp ## Kill every part of the system again and again (ROUNDS=10)
 	@scripts/servers.sh
 	@CROSSCURRENT_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/runner/test_kill_kafka.py tests/runner/test_sink.py tests/runner/test_feed.py $(ARGS)
+
+soak: $(VENV)/dev.stamp ## Run on Kafka at 5,000 readings a second for an hour (MINUTES=60), and tell what grew
+	@scripts/servers.sh
+	@PYTHONPATH=. $(BIN)/python benchmarks/soak.py --json --minutes $(MINUTES) $(ARGS)
 
 compose: ## Make the passwords that are missing, and start everything in containers (docs/compose.md)
 	@scripts/secrets.sh

@@ -149,8 +149,8 @@ def _work(address: str, prefix: str, city_file: Path, stage: str, shell: str, re
     if stage == LimitCheck.name:
         watched = _Watched(LimitCheck(city), records)
     else:
-        plan = Plan(city, load_vocabulary(beside=city_file), load_causes(), settings)
-        watched = _Watched(plan.stage(stage), records)
+        (detect,) = Plan(city, load_vocabulary(beside=city_file), load_causes(), settings).detect()
+        watched = _Watched(detect, records)
     SHELLS[shell](settings, city.city, watched).run(watched.done)
     return watched.took
 
@@ -186,7 +186,10 @@ class Workers:
                     yield layout.key(site), layout.partition_of[site], record
 
     def ours(self, stage: str, shell: str, workers: int = 1) -> list[Took]:
-        """So many workers, each on topics of its own with the whole of the readings, side by side."""
+        """So many workers, each on topics of its own with the whole of the readings, side by side.
+
+        ``stage``: ``limits`` (``LimitCheck``) or ``detect``.
+        """
         with ProcessPoolExecutor(workers, get_context("spawn")) as processes:
             jobs = []
             for _ in range(workers):
