@@ -116,11 +116,12 @@ class OnKafka:
                 assert error.name() == "_PARTITION_EOF", error
                 open_.discard(partition)
                 continue
-            key = message.key()
+            key, value = message.key() or b"", value or b""  # others may write without
             assert isinstance(value, bytes)
             assert isinstance(key, bytes)
             assert partition is not None
-            found.append(Seen(partition, key.decode(), said(message), value.decode()))
+            text = value.decode(errors="replace")
+            found.append(Seen(partition, key.decode(errors="replace"), said(message), text))
         consumer.close()
         return found
 
