@@ -28,12 +28,13 @@ _TRICKLE_LPS = 0.02
 class Drainage(Engine):
     """A drainage network. Raises EngineFailed where SWMM refuses the file or breaks off."""
 
-    def __init__(self, inp: Path, start: datetime, days: float) -> None:
+    def __init__(self, inp: Path, start: datetime, days: float, *, halved: bool = False) -> None:
+        """``halved``: the routing step is half of what the file says."""
         self._file = inp
         self._folder = tempfile.TemporaryDirectory(prefix="crosscurrent-swmm-")
         self._open = False
         dated = Path(self._folder.name, "network.inp")
-        dated.write_text(_dated(inp.read_text(encoding="utf-8"), start, days), encoding="utf-8")
+        dated.write_text(_dated(inp.read_text(encoding="utf-8"), start, days, halved), encoding="utf-8")
         try:
             solver.swmm_open(str(dated), str(dated.with_suffix(".rpt")), str(dated.with_suffix(".out")))
             self._open = True
@@ -120,8 +121,8 @@ class Drainage(Engine):
         return {solver.project_get_id(kind, index): index for index in range(solver.project_get_count(kind))}
 
 
-def _dated(text: str, start: datetime, days: float) -> str:
-    """The network with the dates of this run: SWMM takes them from its file alone."""
+def _dated(text: str, start: datetime, days: float, halved: bool) -> str:
+    """The network with the dates and the routing step of this run: SWMM takes them from its file alone."""
     end = start + timedelta(days=days)
     dates = {
         "START_DATE": f"{start:%m/%d/%Y}",
@@ -136,10 +137,20 @@ def _dated(text: str, start: datetime, days: float) -> str:
         words = line.split()
         if words and words[0] in dates:
             continue
+        if words and words[0] == "ROUTING_STEP" and halved:
+            line = f"ROUTING_STEP {_seconds(words[1]) / 2:g}"  # noqa: PLW2901 - the line as it is to be
         lines.append(line)
         if line.strip() == "[OPTIONS]":
             lines += [f"{key} {value}" for key, value in dates.items()]
     return "\n".join(lines) + "\n"
+
+
+def _seconds(step: str) -> float:
+    """A time step as SWMM writes it: seconds, or hours:minutes:seconds."""
+    seconds = 0.0
+    for part in step.split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
 
 
 def _sections(text: str) -> dict[str, float]:

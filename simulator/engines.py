@@ -10,6 +10,14 @@ class EngineFailed(CrosscurrentError):
     """An engine refused its network or could not solve it: the text says which engine, file and why."""
 
 
+class WaterLost(EngineFailed):
+    """SWMM lost too much of its water, or seemed to; ``share`` says how much (0.01 is one percent)."""
+
+    def __init__(self, text: str, share: float) -> None:
+        super().__init__(text)
+        self.share = share
+
+
 class Engine:
     """A network in an engine with state of its own; use it as a context, so that it is closed for sure."""
 

@@ -15,7 +15,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from schemas.times import MINUTE, rfc3339
 from simulator.background import ordinary
+from simulator.engines import WaterLost
 from simulator.physics import Town
 from simulator.run import Mark, Run, Twin
 from simulator.scenario import Injection, Scenario
@@ -83,8 +84,19 @@ def make(
 ) -> Made:
     """Simulate and write into the folder ``out``; with ``links`` also which couplings each cause passed.
 
-    Raises EngineFailed.
+    Where SWMM loses too much water, the day and its twins are run again with half the routing step. Raises
+    EngineFailed where that loses too much as well (what may be lost is in ``simulator.run``).
     """
+    try:
+        return _make(town, scenario, seed, out, on_progress, links=links)
+    except WaterLost as error:
+        on_progress(f"{error}; all again")
+        return _make(replace(town, lost=error.share), scenario, seed, out, on_progress, links=links)
+
+
+def _make(
+    town: Town, scenario: Scenario, seed: int, out: Path, on_progress: OnProgress, *, links: bool
+) -> Made:
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".making-") as folder:
         work = Path(folder)

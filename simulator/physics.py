@@ -155,6 +155,8 @@ class Town:
     folder: Path
     city: City
     physics: Physics
+    lost: float | None = None
+    """The share of water that SWMM seemed to lose in steps as its file says: then it goes in half of them."""
 
     @property
     def name(self) -> str:

@@ -21,7 +21,7 @@ from schemas.times import MINUTE, SECOND
 from simulator.background import ordinary
 from simulator.dice import dice
 from simulator.drainage import Drainage
-from simulator.engines import EngineFailed
+from simulator.engines import EngineFailed, WaterLost
 from simulator.habits import MINUTES, day_of, showers
 from simulator.physics import Pump, Town
 from simulator.power import Power
@@ -52,6 +52,12 @@ SPEED_GAIN, SLOWEST, FASTEST = 0.004, 0.5, 1.15
 """A variable-speed pump: change of speed a minute for each metre that is missing, and its range; assumed."""
 CONTINUITY = 0.01
 """The share of water that SWMM may lose before the run is thrown away."""
+CONTINUITY_MOST, SAME = 0.1, 0.1
+"""Where half the routing step loses the same, but for so small a part of it, no water is lost, and up to the
+first share is let pass (SWMM's manual questions runs from there on). SWMM reckons what a conduit holds from
+the depth at its middle, which is inexact while the river stands in a steep one: 1 to 7 % of the water of a
+day that ends then, next to nothing once the river is gone, and depths that agree within 2 cm whatever the
+step, the tolerance and the surcharge method. A step that is too long shows: 6 % with 5 s, 0.01 % with 2 s."""
 
 Row = NDArray[np.float64]
 Cut = tuple[str, str, Relation]
@@ -88,7 +94,8 @@ class _Today:
 
 
 class Run:
-    """One run. Iterate ``rows()`` once; ``marks`` fills on the way. Raises EngineFailed."""
+    """One run. Iterate ``rows()`` once; ``marks`` fills on the way. Raises EngineFailed, at the end
+    WaterLost where SWMM lost too much."""
 
     def __init__(self, town: Town, scenario: Scenario, seed: int, twin: Twin | None = None) -> None:
         self._town, self._scenario, self._seed = town, scenario, seed
@@ -148,7 +155,12 @@ class Run:
             self.water = engines.enter_context(Water(self._town.network("water")))
             self.power = engines.enter_context(Power(self._town.network("power")))
             self.drainage = engines.enter_context(
-                Drainage(self._town.network("drainage"), start, total / MINUTES + 0.01)
+                Drainage(
+                    self._town.network("drainage"),
+                    start,
+                    total / MINUTES + 0.01,
+                    halved=self._town.lost is not None,
+                )
             )
             self._prepare()
             read = self._readers()
@@ -163,11 +175,22 @@ class Run:
                 if number >= WARM_UP:
                     row = np.concatenate([reader() for reader in read])
                     yield row
-            if (lost := abs(self.drainage.end())) > CONTINUITY:
-                raise EngineFailed(
+            lost = abs(self.drainage.end())
+            if lost > CONTINUITY and not self._lost_before(lost):
+                raise WaterLost(
                     f"SWMM lost {lost:.1%} of the water of {self._town.network('drainage')}, more than "
-                    f"{CONTINUITY:.0%}; shorten its ROUTING_STEP or lengthen its shortest conduit"
+                    f"{CONTINUITY:.0%}; shorten its ROUTING_STEP or lengthen its shortest conduit",
+                    lost,
                 )
+
+    def _lost_before(self, lost: float) -> bool:
+        """Whether the step has no part in a loss: with whole steps as much was lost. Of a twin, in which less
+        happens, as much at the most.
+        """
+        before = self._town.lost
+        if before is None or lost > min(before * (1 + SAME), CONTINUITY_MOST):
+            return False
+        return self._twin != Twin() or lost >= before * (1 - SAME)
 
     def _habits(self, day: datetime) -> _Today:
         seed, holidays = self._seed, self._physics.holidays

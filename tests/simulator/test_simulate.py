@@ -16,6 +16,9 @@ import pytest
 import yaml
 
 from runner.cli import main
+from simulator.making import make
+from simulator.physics import load_town
+from simulator.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
 RIVERTON = ROOT / "cities" / "riverton"
@@ -257,6 +260,27 @@ def test_an_engine_that_fails_is_one_error_and_leaves_no_half_results(
 
     assert digests(out) == earlier
     assert digests(fresh) == {}
+
+
+def test_a_river_in_the_drains_is_no_water_lost(tmp_path: Path) -> None:
+    """While the river stands in a steep conduit SWMM reckons its water badly, also with half the step:
+    the day is made, and its twin with it.
+    """
+    scenario = Scenario.model_validate(
+        {
+            "scenario": "river",
+            "city": "riverton",
+            "start": "2025-06-04T06:00:00Z",
+            "hours": 5,
+            "injections": [{"kind": "river_backwater", "asset": "outfall-1", "at": "06:30"}],
+        }
+    )
+    told: list[str] = []
+    made = make(load_town(RIVERTON), scenario, 1, tmp_path, told.append)
+    assert told[0] == "the day"
+    assert re.match(r"SWMM lost \d\.\d% .*; all again$", told[1])
+    assert told[2:] == ["the day", "its twin without river_backwater at outfall-1"]
+    assert json.loads(made.labels.read_text())["incidents"][0]["cause"]["asset"] == "outfall-1"
 
 
 # --- rain of any shape, and which links a cause passed ------------------------------------------------
