@@ -549,7 +549,9 @@ class PumpWatch:
         self.sensors = tuple(names)
 
     def begin(self) -> Any:
-        """Minutes in which it was seen, and in which it ran; since when it stands by itself."""
+        """Minutes in which it was seen, and in which it ran; since when it stands by itself. One that stood
+        long and ran again is switched by something that the model doesn't have: it is told no more.
+        """
         return (0, 0, -1)
 
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
@@ -566,7 +568,7 @@ class PumpWatch:
         able = view.live(-6) and view.wet(-10)
         if since >= 0:
             if able:
-                return (seen, ran, since), (Sign(self._pump.asset, "stopped", since),)
+                return (seen + 1, ran, since), (Sign(self._pump.asset, "stopped", since),)
             return (seen, ran, -1), (Sign(self._pump.asset, "stopped", since, at),)
         if able and len(view.on) >= 5 and max(view.on[-5:]) < 0.5:
             begun = view.minute(len(view.rows) - 5)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.city import City, Relation
+from schemas.city import City, Relation, Utility
 
 BASINS = frozenset({"tank", "wet_well", "underpass", "sump"})
 """Kinds of assets that a pump fills or empties by their level."""
@@ -52,17 +52,20 @@ def pumps_of(city: City, basin: str) -> tuple[list[str], list[str]]:
     """The pumps that fill it, and those that empty it."""
     if city.asset_by_id[basin].kind not in BASINS:
         return [], []
+    utility = city.asset_by_id[basin].utility
     into = city.links_to.get(basin, ())
     filling = [link.source for link in into if link.relation is Relation.SUPPLIES]
     emptying = [link.source for link in into if link.relation is Relation.PROTECTS]
     emptying += [
         link.target for link in city.links_from.get(basin, ()) if link.relation is Relation.DRAINS_TO
     ]
-    return _pumps(city, filling), _pumps(city, emptying)
+    return _pumps(city, filling, utility), _pumps(city, emptying, utility)
 
 
-def _pumps(city: City, names: list[str]) -> list[str]:
-    return [name for name in dict.fromkeys(names) if city.asset_by_id[name].kind == "pump"]
+def _pumps(city: City, names: list[str], utility: Utility) -> list[str]:
+    """Those that are pumps of the utility: where a booster empties a wet well, the model is wrong."""
+    assets = [city.asset_by_id[name] for name in dict.fromkeys(names)]
+    return [asset.id for asset in assets if asset.kind == "pump" and asset.utility == utility]
 
 
 def pump_of(city: City, name: str, sensors: list[str]) -> Pump:
@@ -83,6 +86,8 @@ def pump_of(city: City, name: str, sensors: list[str]) -> Pump:
     onward = [link for link in links if link.relation is Relation.SUPPLIES]
     basins = {link.target for link in onward if city.asset_by_id[link.target].kind in BASINS}
     basins |= {link.target for link in links if link.relation is Relation.PROTECTS}
+    above = [link.source for link in city.links_to.get(name, ()) if link.relation is Relation.DRAINS_TO]
+    basins |= {asset for asset in above if city.asset_by_id[asset].kind in BASINS}
     return Pump(
         name,
         column(f"{name}/run"),

@@ -9,14 +9,15 @@ others don't share it. Where stations upstream pump into the sewer, its depth go
 strokes, and only what leaves the range of some strokes is news. docs/signs.md has the formulas.
 """
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from schemas.city import City, Relation, Sensor
-from schemas.times import HOUR, MINUTE
+from schemas.times import DAY, HOUR, MINUTE
 from streams.drains import (
     DRY_AFTER,
     ENOUGH,
@@ -50,6 +51,13 @@ STRIDE = 4
 """Minutes from one look to the next."""
 BLOCK, STROKES = 8, 17
 """Where stations pump into a sewer: the range of so many medians of so many minutes is usual."""
+STROKE, STROKES_LEAST, STROKED_FOR = 0.15, 2, DAY
+"""A manhole that in those minutes went up and down again so often, by so much of its depth, gets strokes of a
+station, whatever the model says; for so long it is watched as one that does. None of 30 manholes without
+stations above did so on any of 143 days of the benchmark (suites train, and full with seed 77), each of 11
+with stations did on every day."""
+STROKE_NOISE = 1.5
+"""Strokes are larger than so many times the least rise that a sensor can tell."""
 STILL, IDLE_LPS = 30, 3.0
 """When the pumps upstream gave less than this for so many minutes, and for the time that water takes to
 the end of the sewer, their last stroke has passed."""
@@ -168,6 +176,10 @@ class _State(NamedTuple):
     surge: _Surge | None
     hump: tuple[str, int] | None
     """The manhole that took in the last shower, and since when."""
+    strokes: int
+    """How often a depth went up and down lately as no station of the model lets it."""
+    stroked: tuple[str, int, int] | None
+    """Where those were strokes for sure: the manhole, since when, when last."""
     signs: tuple[Sign, ...]
 
 
@@ -179,6 +191,8 @@ class _Seen(NamedTuple):
     low: Row
     high: Row
     wet: bool
+    pulsed: bool
+    """Whether stations pump into it."""
 
 
 class SewerWatch:
@@ -217,10 +231,11 @@ class SewerWatch:
         self._heavy = [sensor.limits.high or HEAVY_MM_PER_H for sensor in gauges]
         own = [f"{stations[0]}/level"] if stations else []
         self._level = next((self.sensors.index(name) for name in own if name in self.sensors), None)
-        self._pulsed = len(stations) > 1
-        self._recent = 2 * RECENT if self._pulsed else RECENT
-        self._well = None if self._pulsed else _well(city, stations, self.sensors)
-        self.minutes = RECENT + BLOCK * STROKES if self._pulsed else BASE + HUMP_RAIN + HUMP_AFTER + HUMP_LOOK
+        self._stations = len(stations) > 1
+        """Whether the model says that stations pump into it."""
+        self._well = None if self._stations else _well(city, stations, self.sensors)
+        past = RECENT + BLOCK * STROKES
+        self.minutes = past if self._stations else max(past, BASE + HUMP_RAIN + HUMP_AFTER + HUMP_LOOK)
 
     def _upstream(self, reach: Reach) -> list[int]:
         """Places of all manholes upstream."""
@@ -235,9 +250,8 @@ class SewerWatch:
 
     def begin(self) -> _State:
         """Nothing is known yet."""
-        return _State(
-            Rain(), (None,) * self._known, (None,) * self._own, (-1, -1), (-1, -1), None, None, None, ()
-        )
+        usual, moves, never = (None,) * self._known, (None,) * self._own, (-1, -1)
+        return _State(Rain(), usual, moves, never, never, None, None, None, 0, None, ())
 
     def step(self, state: Any, past: Past, at: int) -> tuple[_State, tuple[Sign, ...]]:
         """One look further."""
@@ -253,8 +267,10 @@ class SewerWatch:
         wet = rain.fell >= 0 and at - rain.began < WET_FOR
         since = at - rain.began - WET_FOR if rain.fell >= 0 else -1
         if not wet and (at // MINUTE % (2 * STRIDE) == 0 or 0 <= since < STRIDE * MINUTE):
-            now = now._replace(usual=self._usual(now, rows))
-        recent = rows[-self._recent :, : self._own]
+            now = self._strokes(now, rows, at)
+            now = now._replace(usual=self._usual(now, rows, self._is_pulsed(now, at)))
+        pulsed = self._is_pulsed(now, at)
+        recent = rows[-_recent(pulsed) :, : self._own]
         told = np.isfinite(recent).sum(axis=0) >= ENOUGH
         low, high = np.fmin.reduce(recent), np.fmax.reduce(recent)
         course = self._course(now)
@@ -264,15 +280,19 @@ class SewerWatch:
         ]
         if any(before and not after for before, after in zip(now.moves, moves, strict=True)):
             now = _disturb(now, at, at - LET_GO)
-        seen = _Seen(rows, told, low, high, wet)
+        seen = _Seen(rows, told, low, high, wet, pulsed)
         now = self._surge(now._replace(moves=tuple(moves)), seen, at)
         if not is_heavy(rain, at) and at - rain.heard <= GAUGE_SILENT:
             self._find(now, moves, seen, past, at)
-        if not self._pulsed:
+        if not pulsed:
             now = now._replace(hump=self._hump(now, rows, at))
-        if not any(moves) and not now.signs and not now.surge and not now.hump:
+        unsure = not pulsed and (len(rows) < BLOCK * STROKES or now.strokes > 0)  # it may be the next stroke
+        news = any(moves) or now.surge or now.hump or now.stroked
+        if not now.signs and (unsure or not news):
             return now._replace(moves=tuple(moves))
         wanted: Wanted = {}
+        if now.stroked and pulsed:
+            wanted[now.stroked[0], "unlike_model"] = now.stroked[1], ()
         for place, move in enumerate(moves):
             if move and move.way > 0:
                 wanted[self._reaches[place].asset, "depth_rise"] = move.onset, ()
@@ -297,13 +317,36 @@ class SewerWatch:
                 now = now._replace(blind=(since if goes_on else at - FLAT * MINUTE, at))
         return now
 
-    def _usual(self, now: _State, rows: Row) -> tuple[tuple[float, float] | None, ...]:
+    def _is_pulsed(self, now: _State, at: int) -> bool:
+        """Whether stations pump into it, as the model says or its depth shows."""
+        return self._stations or (now.stroked is not None and at - now.stroked[2] < STROKED_FOR)
+
+    def _strokes(self, now: _State, rows: Row, at: int) -> _State:
+        """Whether the depth shows strokes that the model doesn't explain: it is watched differently then, and
+        what was found before were strokes.
+        """
+        dry = now.rain.fell < 0 or at - now.rain.fell >= BLOCK * STROKES * MINUTE
+        if self._stations or len(rows) < BLOCK * STROKES or not dry:
+            return now
+        depths = _by_block(rows[-BLOCK * STROKES :, : self._own])
+        least = np.array([STROKE_NOISE * reach.least_m for reach in self._reaches])
+        large = np.fmax(STROKE * medians(depths), least)
+        counts = list(map(_ups_and_downs, depths.T.tolist(), large.tolist()))
+        now = now._replace(strokes=max(counts))
+        if now.strokes < STROKES_LEAST:
+            return now
+        if now.stroked and self._is_pulsed(now, at):
+            return now._replace(stroked=(*now.stroked[:2], at))
+        usual, moves = (None,) * self._known, (None,) * self._own
+        first = self._reaches[counts.index(now.strokes)].asset
+        return now._replace(usual=usual, moves=moves, surge=None, hump=None, stroked=(first, at, at))
+
+    def _usual(self, now: _State, rows: Row, pulsed: bool) -> tuple[tuple[float, float] | None, ...]:
         """The usual range of each manhole that hasn't left it."""
-        if self._pulsed:
-            if len(rows) < self.minutes:
+        if pulsed:
+            if len(rows) < RECENT + BLOCK * STROKES:
                 return now.usual
-            blocks = rows[: BLOCK * STROKES, : self._known].reshape(STROKES, BLOCK, self._known)
-            strokes = medians(blocks.swapaxes(0, 1).reshape(BLOCK, -1)).reshape(STROKES, self._known)
+            strokes = _by_block(rows[-RECENT - BLOCK * STROKES : -RECENT, : self._known])
             least, most = np.fmin.reduce(strokes), np.fmax.reduce(strokes)
         else:
             if len(rows) < BASE + SINCE:
@@ -346,7 +389,7 @@ class SewerWatch:
             return
         calm, course = self._calm(now, at), self._course(now)
         recent = medians(seen.rows[-BLOCK:, : self._known])
-        shared = SHARED_PULSED if self._pulsed else SHARED
+        shared = SHARED_PULSED if seen.pulsed else SHARED
         apart = ALONE + (STEEPEST * (at - now.rain.began) / HOUR if seen.wet else 0.0)
         for place in map(int, np.flatnonzero(away)):
             reach = self._reaches[place]
@@ -368,7 +411,7 @@ class SewerWatch:
                     continue
                 moves[place] = _Move(1, since, float(most[place]), float(seen.low[place]), course)
             elif calm and seen.high[place] < floor - reach.least_m / 2:
-                since = at - self._recent * MINUTE
+                since = at - _recent(seen.pulsed) * MINUTE
                 moves[place] = _Move(-1, since, float(least[place]), float(seen.high[place]), course)
 
     def _hump(self, now: _State, rows: Row, at: int) -> tuple[str, int] | None:
@@ -404,7 +447,7 @@ class SewerWatch:
     def _surge(self, now: _State, seen: _Seen, at: int) -> _State:
         """Whether the wet well gets far more or less than before, after its level and its pump."""
         well = self._well
-        if well is None or len(seen.rows) < WELL_BASE + WELL_NOW + 2:
+        if well is None or seen.pulsed or len(seen.rows) < WELL_BASE + WELL_NOW + 2:
             return now
         step = 0.1 + 2 * well.rated_lps * 0.06 / well.area_m2  # metres a minute that no pump brings
         level, flow = _without_spikes(seen.rows[:, well.level], step), seen.rows[:, well.flow]
@@ -489,7 +532,7 @@ class SewerWatch:
                 and (found := self._pattern(now, reach, move, moves, seen, at))
             ):
                 condition, names = found
-                if self._pulsed and condition != "blockage_pattern":  # strokes may hide it further up
+                if seen.pulsed and condition != "blockage_pattern":  # strokes may hide it further up
                     names += tuple(
                         name
                         for above in self._above[self._place[reach.asset]]
@@ -556,7 +599,7 @@ class SewerWatch:
         rained = now.rain.fell >= 0 and -SHAPE_TOLD <= move.onset - now.rain.began < WET_FOR
         if rained and not held:
             return "infiltration_pattern", reach.enters
-        if reach.below is None or (self._pulsed and not below):
+        if reach.below is None or (seen.pulsed and not below):
             return self._at_the_end(now, reach, move, seen, at)
         if below:
             return ("discharge_pattern", reach.enters) if below.onset >= move.onset - ORDER else None
@@ -577,10 +620,11 @@ class SewerWatch:
                 return "discharge_pattern", reach.enters
             if surge.way < 0:
                 return "blockage_pattern", reach.holds
-        if self._well and not now.surge and now.inflow and age >= SHAPE_TOLD + self._travel[reach.asset]:
+        well = self._well is not None and not seen.pulsed
+        if well and not now.surge and now.inflow and age >= SHAPE_TOLD + self._travel[reach.asset]:
             return "blockage_pattern", reach.holds  # what rises here doesn't come through
         shape = shape_of(seen.rows[:, self._place[reach.asset]], move.base, age // MINUTE)
-        if self._well or shape is None or age < SHAPE_TOLD:
+        if well or shape is None or age < SHAPE_TOLD:
             return None
         return ("discharge_pattern", reach.enters) if shape == "step" else ("blockage_pattern", reach.holds)
 
@@ -590,6 +634,30 @@ class SewerWatch:
         usual = now.usual[place]
         recent = medians(seen.rows[-BLOCK:, place : place + 1])[0]
         return usual is not None and bool(recent < usual[0] * (1 - SHARED))
+
+
+def _recent(pulsed: bool) -> int:
+    """Minutes whose readings must all lie outside of what is usual."""
+    return 2 * RECENT if pulsed else RECENT
+
+
+def _by_block(rows: Row) -> Row:
+    """Medians of so many minutes each: shape (STROKES, sensors)."""
+    count = rows.shape[1]
+    blocks = rows.reshape(STROKES, BLOCK, count).swapaxes(0, 1).reshape(BLOCK, -1)
+    return medians(blocks).reshape(STROKES, count)
+
+
+def _ups_and_downs(depths: Iterable[float], size: float) -> int:
+    """How often a depth went up and down again by this size at least."""
+    found, rising, turn = 0, False, math.inf
+    for depth in depths:
+        if math.isnan(depth):
+            continue
+        turn = max(turn, depth) if rising else min(turn, depth)
+        if abs(depth - turn) > size:
+            found, rising, turn = found + rising, not rising, depth
+    return found
 
 
 def _disturb(now: _State, at: int, since: int) -> _State:

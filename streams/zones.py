@@ -50,6 +50,8 @@ STRAYS, STRAYS_WEIGHT, STRAYS_MAX = 0.065, 8, 0.15
 """The same within an hour, until a zone has shown its own; worth so many looks; one counts at most."""
 ALONE = 2
 """Where no other zone is a measure, demand strays by so much more; assumed."""
+MORNING = 2.0
+"""By which demand grows in the steepest hour of a morning: where no other zone is a measure, it may be so."""
 SIGMAS = 3.4
 BASE = 6
 """Blocks before, that a sudden draw is held against."""
@@ -63,9 +65,10 @@ PASSED_ON, MOSTLY = 0.4, 0.8
 """Where a zone beside falls by this share of the excess, or that of the rise, water only goes another way."""
 SWITCH_LPS, SWITCH_BLOCKS = 12.0, 2
 """A pump that began or ended to give so much between so many blocks and the ones after."""
-FOLLOWS, FOLLOWS_LEAST, FOLLOWS_MOST = 0.4, 2, 100
-"""A zone whose demand jumps by this share of it, so often and more often than not, is not balanced by the
-model: a link is wrong, or a meter. Nothing is told of it. Assumed."""
+FOLLOWS, FOLLOWS_TOLD, FOLLOWS_MOST = 0.4, 2, 100
+"""A zone whose demand jumps by this share of it, more often than not, is not balanced by the model: a link is
+wrong, or a meter. Nothing is told of it, from the first time on, but, from the second on, that the model is
+wrong. Assumed."""
 STARVES = 0.3
 """A zone that takes less than this of what it should is dry, or a level lies; assumed."""
 STEADY_LPS = 1.0
@@ -108,6 +111,8 @@ class State(NamedTuple):
     open: tuple[Open | None, ...]
     strays: tuple[tuple[int, float], ...]
     """By zone: how often its demand was held against the others', and the sum of squares."""
+    odd: tuple[int | None, ...]
+    """By zone: since when it is not balanced as the model says."""
     follows: tuple[tuple[tuple[int, int], ...], ...]
     """By zone and pump: how often the demand jumped as the pump began or ended to give, and how often not."""
 
@@ -151,17 +156,23 @@ class ZoneWatch:
         count = len(self._zones)
         meters = len(meters_of(self._zones))
         follows = (((0, 0),) * meters,) * count
-        return tuple(State(((None, None),) * count, (), (None,) * count, ((0, 0.0),) * count, follows))
+        none = (None,) * count
+        return tuple(State(((None, None),) * count, (), none, ((0, 0.0),) * count, none, follows))
 
     def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
         """A block at a time."""
-        before, blocks, opened, strays, follows = state
-        known = State(before, blocks, tuple(Open(*one) if one else None for one in opened), strays, follows)
+        known = State(*state)
+        known = known._replace(open=tuple(Open(*one) if one else None for one in known.open))
         rows = past.window(at, LOOK_BACK)
         if len(rows) < LOOK_BACK:
             return state, ()
         after, judged = _Look(self._zones, self._sights, known, past, at).over(rows)
-        return tuple(after), tuple(one.sign() for one in judged if one)
+        odd = (
+            Sign(seen.called(()), "unlike_model", since, None if still else at)
+            for seen, was, still in zip(self._sights, known.odd, after.odd, strict=True)
+            if (since := still or was)
+        )
+        return tuple(after), (*(one.sign() for one in judged if one), *odd)
 
 
 def meters_of(zones: tuple[Zone, ...]) -> list[int]:
@@ -204,13 +215,18 @@ class _Look:
             )
             blocks = (*blocks[:-1], block)
             self._record = Record(blocks, self._zones)
+        self._state = state = state._replace(follows=self._followed())
+        odd = tuple(
+            None if self._is_balanced(zone, FOLLOWS_TOLD) else since or self._at
+            for zone, since in enumerate(state.odd)
+        )
         judged = [self._judge(zone, one) for zone, one in enumerate(state.open)]
         for zone, one in enumerate(judged):
             if one and one.found == self._at:
                 blocks = _unfair(blocks, zone, self._ago(one.onset))
         left = tuple(one if one and one.cleared is None else None for one in judged)
         strays = tuple(self._strayed(zone, *so_far) for zone, so_far in enumerate(state.strays))
-        return State(after, blocks, left, strays, self._followed()), judged
+        return State(after, blocks, left, strays, odd, state.follows), judged
 
     def _ago(self, at: int) -> int:
         """How many blocks."""
@@ -254,8 +270,8 @@ class _Look:
                     of[place] = moved, stood
         return tuple(map(tuple, found))
 
-    def _is_balanced(self, zone: int) -> bool:
-        return not any(moved >= FOLLOWS_LEAST and moved > stood for moved, stood in self._state.follows[zone])
+    def _is_balanced(self, zone: int, doubts: int = 1) -> bool:
+        return not any(moved >= doubts and moved > stood for moved, stood in self._state.follows[zone])
 
     def _judge(self, zone: int, one: Open | None) -> Open | None:
         if not self._is_balanced(zone):
@@ -280,7 +296,8 @@ class _Look:
         if math.isnan(before + taken) or np.isnan(record.demand[slice(*now), zone]).any():
             return None
         grown = record.grown(zone, then, now)
-        expected = [before * grown.usual] if grown else []
+        hours = (sum(now) - sum(then)) / 2 * BLOCK / 60
+        expected = [before * (grown.usual if grown else MORNING**hours)]
         trend = before + record.slope(zone, then) * (sum(now) - sum(then)) / 2
         if record.noise(zone, then) > STEADY_LPS:
             expected.append(before)

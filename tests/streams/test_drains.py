@@ -382,6 +382,25 @@ def test_a_rise_that_stays_after_the_shower_is_no_hump() -> None:
     assert _signs(sewer_watchers(CITY), day) == {}
 
 
+def test_strokes_that_the_model_does_not_have_are_no_discharges() -> None:
+    """A station pumps in every fifty minutes, and its link is not in the model. The manhole is told to be
+    unlike its model, and is watched as one with strokes: only what goes beyond them is news.
+    """
+    day = Day(9)
+
+    def stroke(minute: int) -> float:
+        return 0.08 if minute % 50 < 12 else 0.0
+
+    day.told |= {
+        "manhole-2/depth": lambda minute: 0.08 + stroke(minute) + (0.25 if minute > 420 else 0.0),
+        "manhole-3/depth": lambda minute: 0.1 + stroke(minute - 6) + (0.25 if minute > 426 else 0.0),
+    }
+    found = _signs(sewer_watchers(CITY), day)
+    assert {sign.condition for sign in found.values() if _minute(sign) < 400} == {"unlike_model"}
+    assert found["manhole-2", "unlike_model"].cleared is None
+    assert _minute(found["manhole-2", "discharge_pattern"]) > 400
+
+
 def test_backwater_from_a_wet_well_without_its_pump_is_no_blockage() -> None:
     """The lift pump has no voltage, the well fills, and the manholes rise from below: nothing new."""
     day = Day()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from schemas.city import City
 from schemas.times import MINUTE
 from streams.groups import Groups, Sign, Watcher
 from streams.levels import level_watchers
-from streams.plumbing import around, valves_at
+from streams.plumbing import around, pumps_of, valves_at
 
 LATE = 30 * MINUTE
 T0 = 1_750_000_020_000 - 1_750_000_020_000 % MINUTE
@@ -241,6 +242,27 @@ def test_pumps_that_stand_by_themselves() -> None:
     signs = judged(day(tripped))
     assert [(sign.asset, sign.condition) for sign in signs] == [("lift", "stopped"), ("booster", "stopped")]
     assert all(210 <= (sign.onset - T0) // MINUTE <= 240 for sign in signs)
+
+
+def test_a_pump_of_another_utility_empties_no_well() -> None:
+    """A wrong link says that the booster does, which always runs: the well is its own pump's."""
+    wrong = {"from": "well", "to": "booster", "relation": "drains_to"}
+    links = [*(link.model_dump(mode="json", by_alias=True) for link in CITY.links), wrong]
+    city = City.model_validate(CITY.model_dump(mode="json", by_alias=True) | {"links": links})
+    assert pumps_of(city, "well") == ([], ["lift"])
+
+
+def test_a_pump_whose_tank_the_model_does_not_know_is_told_once_at_the_most() -> None:
+    """It runs for hours and stands for hours, and no level in the model asks it to: after the first time one
+    knows that it doesn't always run.
+    """
+    links = tuple(link for link in CITY.links if (link.source, link.target) != ("pump", "tank"))
+    watchers = level_watchers(CITY.model_copy(update={"links": links}))
+    (watcher,) = (one for one in watchers if "pump/run" in one.sensors)
+    rows = day(quiet, 1200)
+    stood = sum(before["pump/run"] > row["pump/run"] for before, row in pairwise(rows))
+    assert stood > 3
+    assert len(_of(watcher, rows, shuffled=False)) <= 1
 
 
 def test_pumps_without_power_are_nobodys_fault() -> None:

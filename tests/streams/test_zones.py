@@ -338,17 +338,28 @@ def test_goes_on_from_a_snapshot() -> None:
 
 
 def test_zone_whose_demand_jumps_with_a_pump_is_not_believed() -> None:
-    """The model draws the tank's main into the low zone: each start of its pump looks like a burst, twice."""
-    wrong = [
-        _main("tank", "l3", 300.0, 100.0) if (link["from"], link["to"]) == ("tank", "h3") else link
-        for link in DRAWING["links"]
-    ]
-    town, city = Town(900), City.model_validate(DRAWING | {"links": wrong})
+    """The model knows a main between the zones that isn't there, and not that of the tank: each start of the
+    pump would look like a burst. From the second on it is told that the model is wrong.
+    """
+    links = [link for link in DRAWING["links"] if (link["from"], link["to"]) != ("tank", "h3")]
+    city = City.model_validate(DRAWING | {"links": [*links, _main("l1", "h1")]})
+    town = Town(900)
     told = heard(town.readings(), T0 + 900 * MINUTE, city)
-    starts = int((np.diff(town.values["pump/flow"]) > 20).sum())
-    assert starts > 4
-    assert len([sign for sign in told if sign.onset > T0 + 400 * MINUTE]) == 0
+    assert int((np.diff(town.values["pump/flow"]) > 20).sum()) > 4
+    assert [(sign.condition, sign.cleared) for sign in told] == [("unlike_model", None)]
     assert heard(town.readings(), T0 + 900 * MINUTE) == []
+
+
+def test_a_zone_by_itself_may_have_a_morning() -> None:
+    """A wrong link makes one zone of two. That demand doubles in an hour is told where the other zone tells
+    that it is no morning; by itself it may be one. A burst is told all the same.
+    """
+    one = City.model_validate(DRAWING | {"links": [*DRAWING["links"], _main("l1", "h1")]})
+    morning = Town(600, {"l2": growing(44, 300, 600, over=60)}).readings()
+    assert heard(morning, T0 + 600 * MINUTE, one) == []
+    assert heard(morning, T0 + 600 * MINUTE) != []
+    burst = Town(600, {"l2": steady(60, 300, 600, 600)}).readings()
+    assert [sign.condition for sign in heard(burst, T0 + 600 * MINUTE, one)] == ["excess_draw"]
 
 
 def test_city_without_meters_has_no_watcher() -> None:
