@@ -94,7 +94,7 @@ def main() -> None:
     """Measure and tell."""
     args, before = flags("Detection on Kafka beside Quix Streams; from MQTT to an alarm."), machine()
     subprocess.run([ROOT / "scripts" / "peers.sh", "quixstreams"], check=True, stdout=sys.stderr)
-    count, rounds, seconds = (3_000, 1, 6) if args.quick else (6_000, 3, 30)
+    count, rounds, seconds = (1_500, 1, 4) if args.quick else (6_000, 3, 30)
     storm = storm_days(1)[START:]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -8,6 +8,7 @@
     stages      the thinking cut into the parts that partitions carry, and detection (pure)
     correlating alarms to incidents and notifications, domain by domain, and joined (pure)
     plan        which part is where on a Kafka
+    host        what one host needs, as services for the supervisor
     carrier     what every shell shares: parts, states, outputs
     faustworker the shell on Faust (default)
     worker      the shell on plain confluent-kafka

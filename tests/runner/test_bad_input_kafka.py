@@ -2,6 +2,7 @@
 rights that are not given. The stream goes on, or a worker ends with one sentence.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -13,11 +14,12 @@ import pytest
 from confluent_kafka.cimpl import NewTopic
 from kafka import KafkaProducer
 
+from collectors.messages import Message
 from runner.kafka.records import Districts, Layout
 from schemas.cityfile import load_city
 from schemas.topics import ALARMS, DEAD_LETTERS, READINGS, RECORD_BYTES_MAX, TOPICS
 from streams.causes import load_causes
-from tests.runner.kafkahelp import ROOT, OnKafka, end, publish, wait_until
+from tests.runner.kafkahelp import ROOT, OnKafka, admitted, end, publish, readings, wait_until
 from tests.runner.storm import CITY, recorded
 from tests.runner.test_stream import embedded, settled
 from tests.servers import Kafka, Mosquitto, free_ports
@@ -84,6 +86,22 @@ def poison(on_kafka: OnKafka) -> None:
     producer.send(on_kafka.settings.name(READINGS), b"not ours", b"\xff\xfe")  # the key of nobody's city
     producer.send(on_kafka.settings.name(READINGS), b"not ours", None)
     producer.close()
+
+
+def test_a_message_larger_than_a_record_is_a_dead_letter(on_kafka: OnKafka, mosquitto: Mosquitto) -> None:
+    """What a device sends may be of any size: its beginning is kept, and what comes after it goes its way."""
+    asset, *_ = load_city(CITY).assets
+    topic = f"city/v1/riverton/{asset.utility}/{asset.zone}/{asset.id}/event"
+    detail = json.dumps({"at": "2025-06-04T00:00:00Z", "event": "said", "detail": {"words": "x" * 1_500_000}})
+    messages = [Message(0, topic, detail.encode()), *recorded("storm-day", 50)]
+    with on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "2") as collector:
+        publish(mosquitto, messages)
+        assert collector.wait(60) == 0
+
+    (letter,) = [seen.json for seen in on_kafka.records(DEAD_LETTERS)]
+    assert letter["size"] > RECORD_BYTES_MAX
+    assert letter["reason"]
+    assert readings(on_kafka).keys() == admitted(messages)
 
 
 def test_topics_of_one_partition_are_enough(
