@@ -8,31 +8,27 @@ out not to have been; what is held back is the beginning of a thread, never its 
 so sending twice is seen to be once.
 """
 
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from alerts.dependence import Dependence, Known
 from alerts.facts import Facts, facts_of
 from alerts.flapping import Flapping
-from alerts.messages import Messages
 from alerts.routing import Router, Target
 from alerts.silences import silenced
+from alerts.speaking import Said, Speaker, decision, key_of
 from alerts.threads import Answered, Over, Thread, Told, restored, root_of
-from schemas.alarms import AlarmChange, content_id
+from schemas.alarms import AlarmChange
 from schemas.alerting import Policy
 from schemas.answers import Answer
 from schemas.city import City
 from schemas.incidents import IncidentRevision
-from schemas.notifications import Decision, Notification, Stage
+from schemas.notifications import Notification, Stage
 from schemas.times import MINUTE, rfc3339
 
 NEVER = 2**62
 ANSWERS_KEPT = 1_000
 """Ids of answers that are remembered, so that one that comes twice counts once."""
-
-Kind = Literal["opened", "updated", "escalated", "reminded", "resolved"]
-Verdict = Literal["told", "withheld", "nobody", "done"]
-Said = Notification | Decision
 
 
 class Desk:
@@ -42,7 +38,7 @@ class Desk:
         self._policy = policy or Policy()
         self._assets = city.asset_by_id if city else {}
         self._router = Router(self._policy, ZoneInfo(city.timezone if city else "UTC"))
-        self._messages = Messages(self._policy, city)
+        self._speaker = Speaker(self._policy, city)
         self._dependence = Dependence(self._policy, city)
         self._flapping = Flapping(self._policy.flap)
         self._threads: dict[str, Thread] = {}
@@ -92,9 +88,9 @@ class Desk:
         now = self._now or answer.at
         found = next((id_ for id_, thread in self._threads.items() if answer.incident in thread.names), None)
         if found is None or found not in self._newest:
-            return [_decision(answer.incident, answer.id, now, "answer", "nobody", "", f"{who}; it is over")]
+            return [decision(answer.incident, answer.id, now, "answer", "nobody", "", f"{who}; it is over")]
         thread, revision = self._threads[found], self._newest[found]
-        said: list[Said] = [_decision(found, answer.id, now, "answer", "done", "", who)]
+        said: list[Said] = [decision(found, answer.id, now, "answer", "done", "", who)]
         thread.due = 0
         if answer.answer == "shelve":
             thread.shelved = now + (answer.minutes or 60) * MINUTE
@@ -138,20 +134,21 @@ class Desk:
         before = list(thread.told)
         thread.waiting = bool(news and quiet)
         if news and quiet:
-            said += self._decide(thread, revision, now, quiet[0], "withheld", "", quiet[1])
+            said += self._speaker.decide(thread, revision, now, quiet[0], "withheld", "", quiet[1])
         elif news:
-            said += [self._say(thread, revision, facts, "updated", now, to, news) for to in before]
+            said += [self._speaker.say(thread, revision, "updated", now, to, news) for to in before]
         targets = self._router.targets(facts, now)
         if not targets and not thread.told:
             thread.waiting = True  # it may get worse, or another time of day may begin
-            said += self._decide(thread, revision, now, "route", "nobody", "", "no route takes it")
+            said += self._speaker.decide(thread, revision, now, "route", "nobody", "", "no route takes it")
         hold = self._held(thread, revision, now) if not thread.told else None
         opened = False
         for target in targets:
             if target.to in thread.told:
                 if target.to not in before:
                     continue
-                said += self._decide(thread, revision, now, "dedup", "done", target.to, "they know already")
+                why = "they know already"
+                said += self._speaker.decide(thread, revision, now, "dedup", "done", target.to, why)
                 continue
             held = (
                 quiet
@@ -160,10 +157,10 @@ class Desk:
             )
             if held:
                 thread.waiting = True
-                said += self._decide(thread, revision, now, held[0], "withheld", target.to, held[1])
+                said += self._speaker.decide(thread, revision, now, held[0], "withheld", target.to, held[1])
                 continue
-            said += self._decide(thread, revision, now, "route", "told", target.to, target.why)
-            said.append(self._open(thread, revision, facts, target, now, news or "a new incident"))
+            said += self._speaker.decide(thread, revision, now, "route", "told", target.to, target.why)
+            said.append(self._open(thread, revision, target, now, news or "a new incident"))
             opened = True
         if opened and not before:
             self._flapping.note(root_of(revision), now)
@@ -172,12 +169,12 @@ class Desk:
         return said
 
     def _open(
-        self, thread: Thread, revision: IncidentRevision, facts: Facts, target: Target, now: int, reason: str
+        self, thread: Thread, revision: IncidentRevision, target: Target, now: int, reason: str
     ) -> Notification:
-        thread.told[target.to] = Told(_key(thread), now, target.remind, target.escalate)
+        thread.told[target.to] = Told(key_of(thread), now, target.remind, target.escalate)
         if target.escalate:
             thread.began.setdefault(target.escalate, now)
-        return self._say(thread, revision, facts, "opened", now, target.to, reason)
+        return self._speaker.say(thread, revision, "opened", now, target.to, reason)
 
     def _quiet(self, thread: Thread, facts: Facts, now: int) -> tuple[Stage, str] | None:
         """Whether people asked for quiet: nothing new is said then, also to those who know."""
@@ -211,22 +208,22 @@ class Desk:
                 after = f"nobody has acknowledged it for {(now - began) // MINUTE} minutes"
                 for to in self._router.names(steps[done].to, now):
                     if to in thread.told:
-                        said += self._decide(
+                        said += self._speaker.decide(
                             thread, revision, now, "dedup", "done", to, f"{after}; they know already"
                         )
                         continue
                     why = f"step {done + 1} of {name}: {after}"
-                    said += self._decide(thread, revision, now, "escalate", "told", to, why)
-                    thread.told[to] = Told(_key(thread), now)
-                    said.append(self._say(thread, revision, facts, "escalated", now, to, after))
+                    said += self._speaker.decide(thread, revision, now, "escalate", "told", to, why)
+                    thread.told[to] = Told(key_of(thread), now)
+                    said.append(self._speaker.say(thread, revision, "escalated", now, to, after))
         return said
 
     def _remind(self, thread: Thread, revision: IncidentRevision, facts: Facts, now: int) -> list[Said]:
         if thread.answered or self._quiet(thread, facts, now):
             return []
         return [
-            self._say(
-                thread, revision, facts, "reminded", now, to, "it stands, and nobody has acknowledged it"
+            self._speaker.say(
+                thread, revision, "reminded", now, to, "it stands, and nobody has acknowledged it"
             )
             for to, told in thread.told.items()
             if told.remind is not None and now >= told.said_at + told.remind
@@ -283,70 +280,17 @@ class Desk:
         if not thread.told:
             if thread.sent or thread.over:
                 return []
-            return self._decide(thread, revision, revision.known_at, "resolve", "nobody", "", reason)
+            return self._speaker.decide(thread, revision, revision.known_at, "resolve", "nobody", "", reason)
         self._dependence.recovered(revision.root.asset, revision.known_at)
         return self._all_clear(thread, revision, revision.known_at, reason)
 
     def _all_clear(self, thread: Thread, revision: IncidentRevision, at: int, reason: str) -> list[Said]:
         """To everybody who was told, once."""
-        facts = facts_of(revision, self._assets)
         said: list[Said] = [
-            self._say(thread, revision, facts, "resolved", at, to, reason) for to in thread.told
+            self._speaker.say(thread, revision, "resolved", at, to, reason) for to in thread.told
         ]
         thread.told, thread.began, thread.steps = {}, {}, {}
         return said
-
-    # -- words -----------------------------------------------------------------------------------
-
-    def _say(
-        self,
-        thread: Thread,
-        revision: IncidentRevision,
-        facts: Facts,
-        kind: Kind,
-        at: int,
-        to: str,
-        reason: str,
-    ) -> Notification:
-        thread.sent += 1
-        told = thread.told[to]
-        told.said_at = at
-        message = self._messages.of(kind, revision, facts, reason=reason, known=revision.id, at=at)
-        return Notification(
-            id=content_id("notification", thread.first, thread.known_at, thread.sent, kind),
-            incident=revision.id,
-            kind=kind,
-            at=at,
-            to=to,
-            reason=reason,
-            text=message.text,
-            thread=told.key,
-            title=message.title,
-            severity=revision.severity,
-            asset=facts.asset,
-            condition=facts.condition,
-            utilities=revision.utilities,
-            zones=sorted(facts.zones),
-            since=revision.opened,
-            link=self._messages.link(revision.id, facts.asset),
-        )
-
-    def _decide(
-        self,
-        thread: Thread,
-        revision: IncidentRevision,
-        at: int,
-        stage: Stage,
-        verdict: Verdict,
-        to: str,
-        reason: str,
-    ) -> list[Said]:
-        """The decision, where it is another than the newest of its stage."""
-        name = f"{to} {stage}"
-        if thread.noted.get(name) == reason:
-            return []
-        thread.noted[name] = reason
-        return [_decision(revision.id, _key(thread), at, stage, verdict, to, reason)]
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -370,25 +314,6 @@ class Desk:
         self._flapping.restore(state["flapping"])
         self._answers = list(state["answers"])
         self._now = state["now"]
-
-
-def _key(thread: Thread) -> str:
-    """The name of the thread that messages share."""
-    return content_id("thread", thread.first, thread.known_at, thread.rounds)
-
-
-def _decision(
-    incident: str, key: str, at: int, stage: Stage, verdict: Verdict, to: str, reason: str
-) -> Decision:
-    return Decision(
-        id=content_id("decision", key, at, stage, to, reason),
-        incident=incident,
-        at=at,
-        stage=stage,
-        verdict=verdict,
-        to=to,
-        reason=reason,
-    )
 
 
 def _quoted(note: str) -> str:

@@ -14,7 +14,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from alerts.desk import Desk, Said
+from alerts.desk import Desk
+from alerts.speaking import Said
 from runner.kafka.records import Districts, Layout, kind_of, place_of
 from runner.kafka.stages import Detect, Output, Record, dead_letter, refuse_others, versioned
 from schemas.alarms import AlarmChange

@@ -3,8 +3,9 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from alerts.desk import Desk, Said
+from alerts.desk import Desk
 from alerts.policyfile import lint_policy
+from alerts.speaking import Said
 from schemas.alarms import Severity
 from schemas.alerting import Policy
 from schemas.answers import Answer

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.desk import Desk, Said
+from alerts.desk import Desk
+from alerts.speaking import Said
 from schemas.alarms import Alarm, AlarmChange, Severity
 from schemas.notifications import Decision, Notification
 from schemas.times import MINUTE

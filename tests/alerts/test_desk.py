@@ -8,7 +8,8 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.desk import Desk, Said
+from alerts.desk import Desk
+from alerts.speaking import Said
 from schemas.alarms import Severity
 from schemas.incidents import IncidentMove, IncidentRevision
 from schemas.notifications import Notification
