@@ -68,6 +68,8 @@ class Sink:
         """When the oldest of the batch came."""
         self._pause = Pause()
         self._again = 0.0
+        self._paused = False
+        """Whether partitions may be told to bring nothing."""
         self._write_seconds = 0.0
         self._lag = 0
         self._looked = 0.0
@@ -100,6 +102,10 @@ class Sink:
     def _step(self) -> None:
         if self._pause.on:
             self._consumer.pause(self._consumer.assignment())
+            self._paused = True
+        elif self._paused:
+            self._consumer.resume(self._consumer.assignment())
+            self._paused = False
         for message in self._consumer.consume(RECORDS, LOOK_SECONDS):
             self._take(message)
         if time.monotonic() - self._looked >= LOOK_AGAIN_SECONDS:
@@ -145,7 +151,6 @@ class Sink:
         if self._pause.on:
             self._say(f"InfluxDB takes points again, after {self._pause.seconds:.0f} s")
             self._pause.over()
-            self._consumer.resume(self._consumer.assignment())
 
     def _wait_for(self, away: Away) -> None:
         if not self._pause.on:
@@ -174,6 +179,7 @@ class Sink:
         alarms = [one for one in given if self._topics[one.topic] is ALARMS]
         for kept in consumer.committed(alarms, timeout=30) if alarms else ():
             self._taking.begin(kept.partition, kept.metadata or "")
+        self._paused = True  # they may be so from an earlier time with us
         self.begun = True
         self.last_taken = time.monotonic()
 

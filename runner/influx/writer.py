@@ -27,6 +27,8 @@ CONFIG = frozenset({401, 403, 404})
 WRITTEN = (RAW, FACTS)
 """The buckets that we write to; the third is filled by InfluxDB's own tasks."""
 DROPPED = re.compile(r"dropped=(\d+)")
+OBJECT = re.compile(r"^<[^>]*>: ")
+"""How the library's errors begin."""
 REASON_MAX = 500
 FOR_EVER = "2262-04-11T00:00:00Z"
 """The end of InfluxDB's time."""
@@ -93,7 +95,7 @@ class Writer:
             except ApiException as error:
                 raise _away(error) from error
             except HTTPError as error:
-                raise Away(f"InfluxDB {self._settings.url} does not answer: {error}") from error
+                raise self._silent(error) from error
 
     def close(self) -> None:
         """Let the connections go."""
@@ -133,7 +135,12 @@ class Writer:
                 self._settings.org, bucket, body.encode(errors="replace"), precision="ns"
             )
         except HTTPError as error:
-            raise Away(f"InfluxDB {self._settings.url} does not answer: {error}") from error
+            raise self._silent(error) from error
+
+    def _silent(self, error: HTTPError) -> Away:
+        """What to say where nobody answers."""
+        why = OBJECT.sub("", str(error))
+        return Away(f"InfluxDB {self._settings.url} does not answer: {why}")
 
 
 def _away(error: ApiException) -> Away:

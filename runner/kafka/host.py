@@ -8,6 +8,7 @@ import platform
 from pathlib import Path
 
 from runner.kafka.settings import KafkaSettings
+from runner.metrics import LOOPBACK
 from runner.supervisor import Service
 
 MEMBER = "CROSSCURRENT_KAFKA_MEMBER"
@@ -25,6 +26,7 @@ def services(
     alerts: bool,
     influx: str | None,
     token_file: Path | None,
+    metrics: str | None,
 ) -> list[list[Service]]:
     """A collector, so many detecting workers, one that correlates, and if wanted one that sends and a sink,
     each with a name of its own in its group, so that it gets its partitions back at once after a restart.
@@ -45,5 +47,8 @@ def services(
         stages.append([Service("alert", ("alert", *of_city), {MEMBER: here})])
     if influx is not None:
         writing = ("--influx", influx, *(("--token-file", str(token_file)) if token_file else ()))
+        if metrics is not None:  # the page of all services: their figures are written too
+            place = metrics if ":" in metrics else f"{LOOPBACK}:{metrics}"
+            writing = (*writing, "--watch", f"host=http://{place}/metrics")
         stages.append([Service("sink", ("sink", "influx", *of_city, *writing), {MEMBER: here})])
     return stages

@@ -120,6 +120,7 @@ def _on_kafka(args: argparse.Namespace) -> int:
                 alerts=any(receiver.type != "console" for receiver in policy.receivers.values()),
                 influx=args.influx,
                 token_file=args.token_file,
+                metrics=args.metrics,
             )
         )
         metrics = args.metrics and Metrics(args.metrics, supervisor.figures, supervisor.ready)

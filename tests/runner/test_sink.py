@@ -21,7 +21,10 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 from collectors.intake import Intake
 from runner.core import Core, Outputs
 from runner.influx.lines import Lines
+from runner.kafka.host import services
 from runner.kafka.records import Headers, Place, headers, headers_of
+from runner.kafka.settings import kafka_settings
+from runner.supervisor import Service
 from schemas.alarms import AlarmChange
 from schemas.city import City
 from schemas.cityfile import load_city
@@ -264,6 +267,34 @@ def test_kills_of_sink_and_influxdb_change_nothing(
             wait_until(lambda: not differences(influx, due), "all points", 120 * ROUNDS)
             sink.stop()
         assert differences(influx, due) == []
+
+
+def test_one_host_keeps_a_sink_at_work_where_it_is_given_an_influxdb() -> None:
+    """Behind the workers, so that it ends last; without one there is none."""
+
+    def started(influx: str | None, token_file: Path | None, metrics: str | None) -> list[list[Service]]:
+        return services(
+            CITY,
+            kafka_settings("kafka://k", {}),
+            broker=None,
+            kafka="kafka://k",
+            causes=None,
+            detectors=1,
+            shell="kafka",
+            alerts=False,
+            influx=influx,
+            token_file=token_file,
+            metrics=metrics,
+        )
+
+    without = started(influx=None, token_file=None, metrics=None)
+    with_one = started(influx="http://i:8086", token_file=Path("t"), metrics="9100")
+
+    assert with_one[:-1] == without
+    ((sink,),) = with_one[-1:]
+    assert sink.arguments[:2] == ("sink", "influx")
+    assert sink.arguments[-6:-2] == ("--influx", "http://i:8086", "--token-file", "t")
+    assert sink.arguments[-2:] == ("--watch", "host=http://127.0.0.1:9100/metrics")
 
 
 def test_the_ledger_knows_what_influxdb_lacks(
