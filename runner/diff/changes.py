@@ -30,11 +30,14 @@ class Changes:
     """By name of the rule."""
     others: tuple[str, ...] = ()
     """What touches everything: priors, signs, words; the code."""
+    alerts: tuple[str, ...] = ()
+    """What touches pages alone: ``alerts.yaml``."""
 
     def words(self) -> list[str]:
         """All of them, each once."""
+        touched = (self.sensors, self.assets, self.rules)
         return list(
-            dict.fromkeys([*self.sensors.values(), *self.assets.values(), *self.rules.values(), *self.others])
+            dict.fromkeys([*(w for part in touched for w in part.values()), *self.others, *self.alerts])
         )
 
     def of_asset(self, asset: str) -> list[str]:
@@ -44,10 +47,10 @@ class Changes:
 
 
 def changes_of(
-    before: tuple[City, Causes], after: tuple[City, Causes], others: Iterable[str] = ()
+    before: tuple[City, Causes, Policy], after: tuple[City, Causes, Policy], others: Iterable[str] = ()
 ) -> Changes:
     """What differs; ``others`` are added as they are."""
-    (city, causes), (new_city, new_causes) = before, after
+    (city, causes, policy), (new_city, new_causes, new_policy) = before, after
     links = _words(_links(city), _links(new_city), lambda key: f"link {key[0]} {key[2]} {key[1]}")
     assets = _words(city.asset_by_id, new_city.asset_by_id, lambda asset: f"asset {asset}")
     for (source, target, _), words in links.items():
@@ -59,6 +62,7 @@ def changes_of(
         assets=assets,
         rules=rules,
         others=(*_tables(causes, new_causes), *others),
+        alerts=tuple(_alerts(policy, new_policy)),
     )
 
 
@@ -75,13 +79,16 @@ def _tables(before: Causes, after: Causes) -> Iterator[str]:
     was, is_ = (causes.model_dump(mode="python", exclude={"rules"}) for causes in (before, after))
     for name in was:
         if was[name] != is_[name]:
-            yield f"{name} of the rules changed"
+            yield f"rules: {name}"
 
 
-def alerts_changed(before: Policy, after: Policy) -> list[str]:
-    """Which parts of ``alerts.yaml`` differ."""
+def _alerts(before: Policy, after: Policy) -> Iterator[str]:
+    """Which parts of ``alerts.yaml`` differ, in one line."""
     was, is_ = before.model_dump(), after.model_dump()
-    return [f"{name} of alerts.yaml changed" for name in was if was[name] != is_[name]]
+    if names := [name for name in was if was[name] != is_[name]]:
+        none = [side for side, policy in (("before", before), ("after", after)) if policy == Policy()]
+        said = f" (there is none {none[0]}, or one that says nothing)" if none else ""
+        yield f"alerts.yaml: {', '.join(names)}{said}"
 
 
 def _words(before: Mapping[Key, BaseModel], after: Mapping[Key, BaseModel], name: Any) -> dict[Key, str]:

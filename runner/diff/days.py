@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from runner.bench.day import digest
 from runner.bench.tasks import THINKING, code_digest
-from runner.diff.changes import Changes, alerts_changed, changes_of
+from runner.diff.changes import Changes, changes_of
 from runner.diff.compare import compare
 from runner.diff.pairing import Clock
 from runner.diff.told import DayDiff, load_told
@@ -26,6 +26,7 @@ from runner.diff.versions import CITY, SUMMARY, Version, run_code
 from runner.labels import BadInput
 from runner.model import BESIDE, load_model
 from runner.replay import RESULTS, replay
+from schemas.alerting import Policy
 from schemas.city import City
 from schemas.cityfile import load_city
 from schemas.errors import BadConfig
@@ -132,19 +133,17 @@ def changes_between(sides: Sequence[tuple[Version, Path]]) -> Changes:
     """
     (before, _), (after, _) = sides
     others = ["the code differs"] if before.code != after.code else []
-    loaded: list[tuple[City, Causes]] = []
-    policies = []
+    loaded: list[tuple[City, Causes, Policy]] = []
     for version, city in sides:
         try:
             model = load_model(city, version.alerts)
-            loaded.append((model.city, load_causes(version.rules)))
-            policies.append(model.policy)
+            loaded.append((model.city, load_causes(version.rules), model.policy))
         except (BadConfig, OSError):
             if version.code is None:
                 raise
             # written for another Crosscurrent
             return Changes(others=(*others, f"{version.name} can't be read by this Crosscurrent"))
-    return changes_of(loaded[0], loaded[1], [*others, *alerts_changed(*policies)])
+    return changes_of(loaded[0], loaded[1], others)
 
 
 def _replayed(version: Version, recording: Path, city: Path, cache: Path) -> Path:

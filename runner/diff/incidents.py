@@ -171,6 +171,7 @@ class Incidents:
         history = self._histories[1 if other else 0]
         about = sorted(name for name in self._why if here.incident in history.lineage(name))
         reasons = [why for name in about for why in self._why[name]] or list(self._changes.others)
+        reasons += self._changes.alerts
         reasons += [f"sent because: {here.reason}"] if here.reason else []
         return difference("page", move, subject, words(one), words(other), reasons)
 

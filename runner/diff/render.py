@@ -141,7 +141,7 @@ STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem; border-bottom: 1px solid var(--line); }
-td.n { text-align: right; } .quiet { opacity: .65; }
+.n { text-align: right; } .quiet { opacity: .65; }
 .move { font-weight: 600; white-space: nowrap; } .when { white-space: nowrap; }
 ul { margin: 0; padding-left: 1.1rem; } svg { width: 100%; height: auto; display: block; margin: .4rem 0; }
 .before { fill: var(--old); } .after { fill: var(--new); } text { font-size: 10px; fill: currentColor; }
@@ -177,7 +177,7 @@ def _html_list(lines: Sequence[str]) -> str:
 
 
 def _html_counts(report: Report) -> str:
-    head = "".join(f"<th>{move}</th>" for move in MOVES)
+    head = "".join(f"<th class=n>{move}</th>" for move in MOVES)
     rows = "".join(
         f"<tr><th>{PLURALS[what]}</th>"
         + "".join(f"<td class=n>{report.counts.get((what, move), 0) or '-'}</td>" for move in MOVES)

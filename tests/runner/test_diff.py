@@ -341,7 +341,7 @@ def test_who_is_told_is_a_version_too(
     found = json.loads(capsys.readouterr().out)["days"][0]["differences"]
     assert {one["what"] for one in found} == {"page"}
     assert "later" in {one["move"] for one in found}
-    assert all("settle of alerts.yaml changed" in one["reasons"] for one in found)
+    assert all("alerts.yaml: settle" in one["reasons"] for one in found)
 
 
 def test_what_replays_wrote_can_be_compared(hours: Path, tmp_path: Path) -> None:
