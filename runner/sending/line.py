@@ -168,7 +168,12 @@ class Line:
         with self._changed:
             for name in [name for name in self._lanes if lanes(name)]:
                 self._lanes[name].waiting.clear()
-            self._changed.wait_for(lambda: not any(lane.busy for n, lane in self._lanes.items() if lanes(n)))
+            self._changed.wait_for(
+                lambda: (
+                    self.failure is not None
+                    or not any(lane.busy for name, lane in self._lanes.items() if lanes(name))
+                )
+            )
             for name in [name for name in self._lanes if lanes(name)]:
                 del self._lanes[name]
 
@@ -254,7 +259,7 @@ class Line:
         if lane.attempts == 1:
             lane.first_tried = self._clock()
         try:
-            memo = self._channel.send(delivery.notification, lane.past.memo)
+            memo = self._send(delivery.notification, lane.past.memo)
         except TryAgain as error:
             self._note(failed=True)
             if self._clock() - lane.first_tried >= self._receiver.give_up / SECOND:
@@ -266,6 +271,14 @@ class Line:
             return self._outcome(lane, delivery, "dead", str(error)), 0.0
         self._note(failed=False)
         return self._outcome(lane, delivery, "accepted", "accepted", memo), 0.0
+
+    def _send(self, notification: Notification, memo: Memo) -> Memo:
+        try:
+            return self._channel.send(notification, memo)
+        except SendFailed:
+            raise
+        except Exception as error:  # one receiver, or a library, that misbehaves stops nobody else
+            raise TryAgain(f"the channel failed ({type(error).__name__})") from error
 
     def _too_late(self, lane: _Lane, delivery: Delivery) -> tuple[DeliveryState, str] | None:
         note = delivery.notification

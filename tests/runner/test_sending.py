@@ -319,6 +319,27 @@ def test_what_is_too_old_wakes_nobody() -> None:
         assert told == ["resolved accepted: accepted"]
 
 
+def test_a_receiver_that_talks_nonsense_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Grafana should be, somebody answers with a page: a dead letter, and no other line ends."""
+    monkeypatch.setenv("TOKEN", "glsa")
+
+    class Page(Hook):
+        def answer(self, method: str, path: str, body: bytes) -> bytes:
+            return b"<html>Sign in</html>"
+
+    with Page() as page, Hook() as hook:
+        found = policy(
+            board={"type": "grafana", "url": page.address, "token": {"env": "TOKEN"}, "give_up": "1s"},
+            desk={"type": "webhook", "url": hook.address},
+        )
+        said = Post(found).send(message(1, to="board"), message(1), message(2))
+    assert [one.partition("; ")[0] for one in sorted(said)] == [
+        "opened accepted: accepted",
+        "opened accepted: accepted",
+        "opened dead: the channel failed (JSONDecodeError)",
+    ]
+
+
 def test_a_receiver_that_is_away_is_left_alone_and_then_gets_all(free_port: Callable[[], int]) -> None:
     """The breaker opens: few attempts while it is away, and nothing is lost."""
     with Hook(failing=1.0, late=0.5) as hook:
