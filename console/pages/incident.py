@@ -108,7 +108,7 @@ def _told(notifications: list[Notification], decisions: list[Decision], zone: Zo
     lines += [
         (made.at, f"{made.stage}: {made.verdict} {made.to}".rstrip(), made.reason)
         for made in decisions
-        if made.verdict != "told"
+        if made.verdict != "told" and made.stage != "dedup"
     ]
     return Markup('<ol class="history">{}</ol>').format(
         fragments.join(
