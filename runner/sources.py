@@ -79,7 +79,8 @@ def _archived(asked: Asked, fine: bool) -> tuple[Model, Input]:
         from runner.archive.replaying import Archived
     if asked.topics:
         raise BadUsage("--topics chooses messages of a recording; an archive has --zone and --utility")
-    source = Archived(asked.name, Range(asked.start, asked.end), asked.city, fine=fine)
+    wanted = Range(asked.start, asked.end, frozenset(asked.what.utilities) or None)
+    source = Archived(asked.name, wanted, asked.city, fine=fine)
     return source.model, source
 
 

@@ -50,7 +50,8 @@ class KeptModel(NamedTuple):
         for name in BESIDE:
             if (there := path.with_name(name)).is_file():
                 texts[name] = there.read_bytes()
-        return cls(city, sha256(b"\0".join(texts.values())), texts)
+        digests = "\n".join(f"{name} {sha256(text)}" for name, text in texts.items())
+        return cls(city, sha256(digests.encode()), texts)
 
 
 class Writer:

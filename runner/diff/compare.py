@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from runner.diff.changes import Changes
 from runner.diff.incidents import REASONS_MAX, Incidents
-from runner.diff.pairing import FOREVER, PAIR_WITHIN, Clock, by, difference, paired
+from runner.diff.pairing import FOREVER, PAIR_WITHIN, Clock, Pairs, by, difference, paired
 from runner.diff.told import WHATS, Difference, Move, Told
 from runner.outputs import SeenAlarm
 
@@ -31,7 +31,7 @@ def _alarms(
 ) -> Iterator[Difference]:
     left, right = (by(side, lambda a: (a.asset, a.condition, a.sensor or "")) for side in (before, after))
     for key in sorted({*left, *right}):
-        pairs = paired(left.get(key, []), right.get(key, []), _alarm_distance)
+        pairs = _pairs(left.get(key, []), right.get(key, []))
         reasons = _alarm_reasons(key[0], key[2], changes)
         subject = f"{key[0]} {key[1]}"
 
@@ -51,6 +51,15 @@ def _alarms(
                 yield told("earlier" if other.raised < one.raised else "later", one, other)
             elif (one.cleared, one.severity) != (other.cleared, other.severity):
                 yield told("changed", one, other)
+
+
+def _pairs(before: Sequence[SeenAlarm], after: Sequence[SeenAlarm]) -> Pairs:
+    """Those of one onset at once, as there may be thousands; the others nearest first."""
+    then = {one.raised: one for one in after}
+    same = [(one, then.pop(one.raised)) for one in before if one.raised in then]
+    onsets = {one.raised for one, _ in same}
+    rest = paired([one for one in before if one.raised not in onsets], list(then.values()), _alarm_distance)
+    return Pairs([*same, *rest.both], rest.lost, rest.new)
 
 
 def _alarm_distance(one: SeenAlarm, other: SeenAlarm) -> tuple[int, int] | None:

@@ -91,7 +91,7 @@ def between(
     summary = json.loads((folders[0] / SUMMARY).read_text(encoding="utf-8"))
     timezone, changes = "UTC", Changes()
     if sides is not None:
-        timezone = load_city(sides[0][1]).timezone
+        timezone = _timezone(sides)
         changes = changes_between(sides)
     differences = compare(before, after, changes, _clock(timezone))
     notes = []
@@ -106,6 +106,16 @@ def between(
         differences=tuple(differences),
         notes=tuple(notes),
     )
+
+
+def _timezone(sides: Sequence[tuple[Version, Path]]) -> str:
+    """That of the first model which this Crosscurrent can read; UTC where it can read none."""
+    for _, city in sides:
+        try:
+            return load_city(city).timezone
+        except BadConfig:
+            continue
+    return "UTC"
 
 
 def _content(folder: Path) -> list[bytes]:
