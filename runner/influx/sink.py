@@ -56,6 +56,7 @@ class Sink:
             "group.id": self._group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
+            "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
             "session.timeout.ms": session,
             "heartbeat.interval.ms": session // 3,
@@ -72,6 +73,8 @@ class Sink:
         """Whether partitions may be told to bring nothing."""
         self._write_seconds = 0.0
         self._lag = 0
+        self._open: set[tuple[str | None, int | None]] = set()
+        """Partitions that were not read to their end yet."""
         self._looked = 0.0
         self.begun = False
         """Whether the group has said which partitions are ours."""
@@ -79,9 +82,9 @@ class Sink:
         """When the newest record came or was written, or partitions were given to us."""
 
     def idle_for(self, seconds: float) -> bool:
-        """Whether all that came is written, and nothing came for so long."""
+        """Whether all that is there was read and is written, and nothing came for so long."""
         quiet = time.monotonic() - self.last_taken >= seconds
-        return self.begun and quiet and not self._taking.batch.next
+        return self.begun and quiet and not self._open and not self._taking.batch.next
 
     def run(self, stopping: threading.Event) -> None:
         """Work until told to stop. Raises KafkaFailed where it can't go on."""
@@ -119,14 +122,18 @@ class Sink:
             self._write()
 
     def _take(self, message: Message) -> None:
-        error = message.error()
+        error, place = message.error(), (message.topic(), message.partition())
+        if error is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name
+            self._open.discard(place)
+            return
         if error is not None:
             if error.code() != KafkaError._MAX_POLL_EXCEEDED and not error.retriable():  # noqa: SLF001 - its name
                 raise failed(self._kafka, error)
             return
         if not self._taking.batch.next:
             self._began = time.monotonic()
-        topic, partition = message.topic(), message.partition()
+        topic, partition = place
+        self._open.add(place)
         assert topic is not None
         assert partition is not None
         self._taking.take(At(self._topics[topic], partition), record_of(message))
@@ -179,6 +186,7 @@ class Sink:
         alarms = [one for one in given if self._topics[one.topic] is ALARMS]
         for kept in consumer.committed(alarms, timeout=30) if alarms else ():
             self._taking.begin(kept.partition, kept.metadata or "")
+        self._open = {(one.topic, one.partition) for one in given}
         self._paused = True  # they may be so from an earlier time with us
         self.begun = True
         self.last_taken = time.monotonic()
