@@ -25,9 +25,8 @@ NOW = "int(v: v.timeRangeStop) / 1000000"
 DAY_NS = 86_400_000_000_000
 RAW_SPAN = 2 * DAY_NS
 """Longer pictures are drawn from means of five minutes: as many points as a screen has columns, and cheap."""
-ALARMS_BACK = 7
-INCIDENTS_BACK = 30
-"""Days before the picture in which what still stands on it may have begun."""
+ALARMS_BACK = INCIDENTS_BACK = 7
+"""Days before the picture in which what still stands on it may have begun; each more costs every board."""
 ALARM_ROW = ("id", "state", "severity", "priority", "announced", "cleared")
 """Fields that every question about alarms wants."""
 STATE = (
@@ -152,13 +151,18 @@ def incidents(city: str, *fields: str, run: str = RUN) -> str:
     )
 
 
-def parts(measurement: Measurement, city: str, *fields: str, incident: str = "") -> str:
-    """The entries of one list of incidents (or of one ``incident``), as their newest revisions have them."""
+def parts(measurement: Measurement, city: str, *fields: str, incident: str = "", asset: str = "") -> str:
+    """The entries of one list of incidents (or of one ``incident``), as their newest revisions have them.
+
+    ``asset``: of this one only; asked for before the lists are joined, which is what costs in a large city.
+    """
     entries = rows(measurement, "incident", "revision", *fields, city=city, days_back=INCIDENTS_BACK)
     newest = incidents(city)
     if incident:
         only = f'filter(fn: (r) => r.incident == "{incident}")'
         entries, newest = flow(entries, only), flow(newest, only)
+    if asset:
+        entries = flow(entries, f'filter(fn: (r) => r.asset == "{asset}")')
     kept = 'keep(columns: ["incident", "revision", "open"])'
     return joined(entries, flow(newest, kept), "incident", "revision")
 

@@ -38,10 +38,7 @@ def build(city: City) -> dict[str, Any]:
                 panels.rows(
                     "Part of",
                     "Incidents that hold alarms of this asset, as they stood at the end of the time range.",
-                    flux.flow(
-                        flux.parts(MEMBER, name, "asset", "condition", "since", "until"),
-                        'filter(fn: (r) => r.asset == "${asset}")',
-                    ),
+                    flux.parts(MEMBER, name, "asset", "condition", "since", "until", asset="${asset}"),
                     {"condition": "Condition", "since": "Since", "until": "Until", "incident": "Incident"},
                     {"Incident": {"links": shared.to_incident(name)}},
                     empty="no incident holds this asset",
@@ -49,12 +46,9 @@ def build(city: City) -> dict[str, Any]:
                 panels.rows(
                     "Foretold",
                     "What incidents foretold of this asset, and what came of it.",
-                    flux.flow(
-                        flux.parts(
-                            FORETOLD, name, "asset", "condition", "told", "start", "end", "probability",
-                            "outcome", "came",
-                        ),
-                        'filter(fn: (r) => r.asset == "${asset}")',
+                    flux.parts(
+                        FORETOLD, name, "asset", "condition", "told", "start", "end", "probability",
+                        "outcome", "came", asset="${asset}",
                     ),
                     {
                         "condition": "Condition",
