@@ -25,7 +25,8 @@ from schemas.answers import Answer
 from schemas.city import City
 from schemas.readings import Event, Frame, Tick
 
-BATCH_ROWS = 1_000_000
+BATCH_ROWS = 262_144
+"""A batch that fills is Python objects: about 150 MB. Compaction makes larger ones."""
 
 
 class Received(NamedTuple):
