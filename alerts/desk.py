@@ -306,8 +306,10 @@ class Desk:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a snapshot."""
+        """Go on from a snapshot, be it of another alerts.yaml: escalations that are no more end there."""
         self._threads = {id_: restored(thread) for id_, thread in state["threads"].items()}
+        for thread in self._threads.values():
+            thread.began = {n: at for n, at in thread.began.items() if n in self._policy.escalations}
         newest = [IncidentRevision.model_validate(revision) for revision in state["newest"]]
         self._newest = {revision.id: revision for revision in newest}
         self._dependence.restore(state["dependence"])

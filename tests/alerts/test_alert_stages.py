@@ -111,6 +111,26 @@ def test_escalation_follows_the_rota_over_a_handover() -> None:
     assert night.told == ["08:50 i-1 opened to bo", "09:05 i-1 escalated to ana"]
 
 
+def test_an_escalation_that_is_no_more_ends_with_the_old_alerts_yaml() -> None:
+    """Somebody edits the file while an incident stands: who was told hears the end, and nothing breaks."""
+    night = Night(ON_CALL)
+    night.at("09:00", revision(known="09:00"))
+    night.at("09:20")
+    state = night.desk.snapshot()
+    night.desk = Desk(policy_of(EDITED), CITY)
+    night.desk.restore(state)
+    night.at("09:45", revision(change="closed", closed="09:44", known="09:45"))
+
+    assert night.told[0] == "09:02 i-1 opened to ana"
+    assert night.told[-1] == "09:45 i-1 resolved to ana"
+    assert not [told for told in night.told if "escalated" in told]
+
+
+EDITED = ON_CALL.replace("  standard:", "  other:").replace(
+    "escalate: standard, remind: 20m", "escalate: other"
+)
+
+
 def test_an_acknowledgement_ends_escalation_and_reminders_and_is_kept() -> None:
     """Who and when stands in the decisions; an answer that comes twice counts once; the all-clear comes."""
     night = Night(ON_CALL)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from alerts.policyfile import load_policy
 from runner.processor import Processor
 from runner.store import Retention, Store
 from schemas.alarms import Alarm
@@ -142,7 +143,8 @@ def storm() -> Iterator[tuple[str, bytes]]:
 def results(folder: Path) -> Results:
     """What a folder holds, once what the last run left in the log is processed too."""
     store = Store(folder)
-    processor = Processor(load_city(CITY), load_vocabulary(), store, Retention())
+    city = load_city(CITY)
+    processor = Processor(city, load_vocabulary(), store, Retention(), policy=load_policy(CITY, city))
     try:
         while processor.step():
             pass
