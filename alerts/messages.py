@@ -6,6 +6,7 @@ Promises: the same words for the same incident; a template of the city's own tha
 replaced by ours, and a text that is too long loses its least useful lines first.
 """
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -94,10 +95,8 @@ class Messages:
     def _render(self, name: str, words: dict[str, str]) -> str:
         own = self._own.get(name)
         if own is not None:
-            try:
+            with suppress(Exception):  # whatever a city's own text does, people must hear
                 return render(own, words)
-            except Exception:  # noqa: BLE001 - whatever a city's own text does, people must hear
-                own = None
         return render(ours()[name], words)
 
     def _runbook(self, facts: Facts) -> Runbook | None:
