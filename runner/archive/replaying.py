@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from runner.archive.manifests import Listed, Manifest, folder_of, models_in, only_city
+from runner.archive.days import lay_out
+from runner.archive.manifests import Listed, Manifest, models_in, only_city
 from runner.archive.place import BadArchive, Place
 from runner.archive.reading import Range, records_of
 from runner.log import Logged
@@ -84,11 +85,7 @@ class Archived:
                 "by themselves with --from and --to, or name one model for all with --city"
             )
         with TemporaryDirectory(prefix="crosscurrent-model-") as scratch:
-            folder = f"{folder_of(city)}/models/{digests[0]}"
-            for name in self._place.names(folder):
-                (Path(scratch) / Path(name).name).write_bytes(self._place.get(name))
-            kept = Path(scratch) / "city.yaml"
-            return load_model(kept)
+            return load_model(lay_out(self._place, city, digests[0], Path(scratch)))
 
 
 def _changes(manifests: list[Manifest]) -> str:

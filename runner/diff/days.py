@@ -9,42 +9,49 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from runner.bench.day import digest
 from runner.bench.tasks import THINKING, code_digest
+from runner.core import Core
+from runner.days import Day
 from runner.diff.changes import Changes, changes_of
 from runner.diff.compare import compare
 from runner.diff.pairing import Clock
 from runner.diff.told import DayDiff, load_told
-from runner.diff.versions import CITY, SUMMARY, Version, run_code
+from runner.diff.versions import SUMMARY, Version, run_code
 from runner.labels import BadInput
-from runner.model import BESIDE, load_model
-from runner.replay import RESULTS, replay
+from runner.log import Logged
+from runner.model import BESIDE, Model, load_model
+from runner.replay import RESULTS, Input, Thought, put_down
+from runner.sources import opened
 from schemas.alerting import Policy
 from schemas.city import City
-from schemas.cityfile import load_city
 from schemas.errors import BadConfig
-from schemas.times import SECOND
+from schemas.readings import Frame
+from schemas.times import SECOND, rfc3339
 from streams.causes import Causes, load_causes
 
 FORMAT = "1"
 """Of the cache: another number, and all is replayed anew."""
 CACHE_BYTES = 1_000_000_000
 """Replays that were not asked for longest go beyond it."""
-RECORDINGS = ("*.jsonl", "*.jsonl.gz", "*.jsonl.zst")
+SHARED_READINGS = 1_000_000
+"""Of a day of at most so many readings, what the first side has read is kept for the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """One day under two versions."""
 
-    recording: Path
+    day: Day
     before: Version
     after: Version
     cache: Path
@@ -52,7 +59,25 @@ class Task:
     @property
     def title(self) -> str:
         """What people call it."""
-        return f"{self.recording.resolve().parent.name}/{self.recording.name.split('.jsonl')[0]}"
+        return self.day.title
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A version with the city model that it has of a day. Model and rules are read once."""
+
+    version: Version
+    city: Path
+
+    @cached_property
+    def model(self) -> Model:
+        """The city model with what lies beside it. Raises BadConfig."""
+        return load_model(self.city, self.version.alerts)
+
+    @cached_property
+    def rules(self) -> Causes:
+        """Its rules. Raises BadConfig."""
+        return load_causes(self.version.rules)
 
 
 def default_cache() -> Path:
@@ -61,31 +86,21 @@ def default_cache() -> Path:
     return Path(base) / "crosscurrent" / "diff"
 
 
-def recordings_in(given: Sequence[Path]) -> list[Path]:
-    """The recordings that are named, and those in folders that are named. Raises BadInput for none."""
-    found: list[Path] = []
-    for path in given:
-        inside = (
-            sorted(one for pattern in RECORDINGS for one in path.glob(pattern)) if path.is_dir() else [path]
-        )
-        if not inside or not inside[0].is_file():
-            raise BadInput(
-                f"{path}: no recording here; expected NAME.jsonl (.gz, .zst); nothing was compared"
-            )
-        found += inside
-    return list(dict.fromkeys(found))
-
-
 def work(task: Task) -> DayDiff:
     """Compare one day. Raises CrosscurrentError or OSError where a side gives nothing."""
-    sides = [(version, city_of(version, task.recording)) for version in (task.before, task.after)]
-    folders = [_replayed(version, task.recording, city, task.cache) for version, city in sides]
-    return between(task.title, folders, sides)
+    sides = [setup(version, task.day, task.cache) for version in (task.before, task.after)]
+    return between(task.title, replayed(task.day, sides, task.cache), sides)
 
 
-def between(
-    title: str, folders: Sequence[Path], sides: Sequence[tuple[Version, Path]] | None = None
-) -> DayDiff:
+def replayed(day: Day, sides: Sequence[Setup], cached: Path) -> list[Path]:
+    """The folders of a day's replays, one for each side, made where they are not there. What both sides read
+    alike is read once.
+    """
+    shared = _Shared()
+    return [_replayed(side, day, cached, shared) for side in sides]
+
+
+def between(title: str, folders: Sequence[Path], sides: Sequence[Setup] | None = None) -> DayDiff:
     """Compare what two replays wrote; ``sides`` are their versions and city models, where they are known."""
     before, after = map(load_told, folders)
     summary = json.loads((folders[0] / SUMMARY).read_text(encoding="utf-8"))
@@ -108,11 +123,11 @@ def between(
     )
 
 
-def _timezone(sides: Sequence[tuple[Version, Path]]) -> str:
+def _timezone(sides: Sequence[Setup]) -> str:
     """That of the first model which this Crosscurrent can read; UTC where it can read none."""
-    for _, city in sides:
+    for side in sides:
         try:
-            return load_city(city).timezone
+            return side.model.city.timezone
         except BadConfig:
             continue
     return "UTC"
@@ -123,71 +138,141 @@ def _content(folder: Path) -> list[bytes]:
     return [path.read_bytes() for name in RESULTS if (path := folder / name).is_file()]
 
 
-def city_of(version: Version, recording: Path) -> Path:
-    """The version's city model; the one beside the recording where the version has none.
+def setup(version: Version, day: Day, cached: Path) -> Setup:
+    """The version with its city model; with the one that lies with the day where it has none.
 
     Raises BadInput where there is neither.
     """
-    city = version.city or recording.with_name(CITY)
-    if not city.is_file():
+    city = version.city or day.city(cached)
+    if city is None:
         raise BadInput(
-            f"no city model: {version.name} has none, and beside the recording there is no {CITY}; left out"
+            f"no city model: {version.name} has none, and none lies beside the recording; left out"
         )
-    return city
+    return Setup(version, city)
 
 
-def changes_between(sides: Sequence[tuple[Version, Path]]) -> Changes:
+def changes_between(sides: Sequence[Setup]) -> Changes:
     """What differs between two versions with their city models, as far as this Crosscurrent can read them.
 
     Raises BadConfig where a version for this Crosscurrent has faults.
     """
-    (before, _), (after, _) = sides
-    others = ["the code differs"] if before.code != after.code else []
+    others = ["the code differs"] if sides[0].version.code != sides[1].version.code else []
     loaded: list[tuple[City, Causes, Policy]] = []
-    for version, city in sides:
+    for side in sides:
         try:
-            model = load_model(city, version.alerts)
-            loaded.append((model.city, load_causes(version.rules), model.policy))
+            loaded.append((side.model.city, side.rules, side.model.policy))
         except (BadConfig, OSError):
-            if version.code is None:
+            if side.version.code is None:
                 raise
             # written for another Crosscurrent
-            return Changes(others=(*others, f"{version.name} can't be read by this Crosscurrent"))
+            return Changes(others=(*others, f"{side.version.name} can't be read by this Crosscurrent"))
     return changes_of(loaded[0], loaded[1], others)
 
 
-def _replayed(version: Version, recording: Path, city: Path, cache: Path) -> Path:
+class _Shared:
+    """What the first side of a day read, for the second one, if it would read the same."""
+
+    def __init__(self) -> None:
+        self._kept: _Keeping | None = None
+        self._read_by: tuple[object, ...] = ()
+
+    def input(self, day: Day, side: Setup) -> Input:
+        """The day's records. Raises CrosscurrentError or OSError where it can't be read."""
+        city = side.model.city
+        read_by = (
+            city.city,
+            tuple(asset.id for asset in city.assets),
+            tuple((sensor.id, sensor.unit) for sensor in city.sensors),
+        )
+        if self._kept is None or not self._kept.whole or read_by != self._read_by:
+            self._kept, self._read_by = _Keeping(opened(day.asked(side.city)).source), read_by
+        return self._kept
+
+
+class _Keeping:
+    """An input that can be read again, as long as it is not too large for that."""
+
+    def __init__(self, source: Input) -> None:
+        self.name = source.name
+        self._source = source
+        self._records: list[Logged] = []
+        self._readings = 0
+        self.whole = False
+        """Whether all of it was read, and is here."""
+
+    @property
+    def taken(self) -> int:
+        """Messages, or records, so far."""
+        return self._source.taken
+
+    def records(self) -> Iterator[Logged]:
+        """All of them."""
+        if self.whole:
+            yield from self._records
+            return
+        for record in self._source.records():
+            if isinstance(record, Frame):
+                self._readings += len(record)
+            if self._readings <= SHARED_READINGS:
+                self._records.append(record)
+            yield record
+        self.whole = self._readings <= SHARED_READINGS
+        if not self.whole:
+            self._records.clear()
+
+    def counts(self) -> dict[str, Any]:
+        """What the summary tells of the input."""
+        return self._source.counts()
+
+    def nothing(self) -> str:
+        """What to say where nothing of the input could be used."""
+        return self._source.nothing()
+
+
+def _replayed(side: Setup, day: Day, cached: Path, shared: _Shared) -> Path:
     """The folder of a replay, made where it is not there."""
-    folder = cache / "replays" / _key(version, recording, city)
+    folder = cached / "replays" / _key(side, day)
     if (folder / SUMMARY).is_file():
         os.utime(folder)  # it was asked for
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".part-", dir=folder.parent) as scratch:
         made = Path(scratch) / folder.name
-        if version.code is None:
-            replay(recording, city, made, causes=version.causes, alerts=version.alerts)
+        if side.version.code is None:
+            core = Core(side.model.city, side.model.vocabulary, side.rules, side.model.policy)
+            put_down(Thought(shared.input(day, side), core), made)
         else:
-            _replay_by(version, version.code, recording, city, made)
+            _replay_by(side, side.version.code, day, made)
         if not folder.is_dir():  # another process may have been quicker
             made.rename(folder)
     return folder
 
 
-def _replay_by(version: Version, code: Path, recording: Path, city: Path, out: Path) -> None:
+def _replay_by(side: Setup, code: Path, day: Day, out: Path) -> None:
+    version = side.version
     rules = ["--causes", str(version.causes.resolve())] if version.causes else []
+    bounds = [
+        f"{flag}={rfc3339(at)}" for flag, at in (("--from", day.start), ("--to", day.end)) if at is not None
+    ]
+    name = day.name if day.kept else str(Path(day.name).resolve())
     done = run_code(
-        code, ["replay", str(recording.resolve()), "--city", str(city.resolve()), "--out", str(out), *rules]
+        code, ["replay", name, "--city", str(side.city.resolve()), "--out", str(out), *bounds, *rules]
     )
     if done.returncode:
         raise BadInput(f"{version.name}: its code ended with status {done.returncode}: {done.stderr.strip()}")
 
 
-def _key(version: Version, recording: Path, city: Path) -> str:
+def _key(side: Setup, day: Day) -> str:
+    version, city = side.version, side.city
     own = [path for path in (version.causes, version.alerts) if path]
-    files = [recording, city, *(city.with_name(name) for name in BESIDE), *own]
+    files = [city, *(city.with_name(name) for name in BESIDE), *own]
     code = code_digest(THINKING) if version.code is None else digest(version.code / part for part in THINKING)
-    parts = [FORMAT, code, *(f"{file.name} {digest([file])}" for file in files if file.is_file())]
+    parts = [
+        FORMAT,
+        code,
+        day.digest(),
+        *(f"{file.name} {digest([file])}" for file in files if file.is_file()),
+    ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

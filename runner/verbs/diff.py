@@ -1,7 +1,7 @@
 """``crosscurrent diff A B DAY...``: which alarms, incidents and pages differ between two versions, and why.
 
-In:  two versions (folders or git revisions, of city model, rules or code) and recorded days; or two folders
-     that replays wrote.
+In:  two versions (folders or git revisions, of city model, rules or code) and days, recorded or archived; or
+     two folders that replays wrote.
 Out: a table, Markdown, HTML or JSON.
 Exit status: 0 nothing differs; 1 something does; 2 a version or a day can't be used (other days are).
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.moments import BadUsage
+from runner.moments import BadUsage, moment
 
 if TYPE_CHECKING:
     from runner.diff.days import Task
@@ -31,10 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "days",
         metavar="DAY",
-        type=Path,
         nargs="*",
-        help="recordings (*.jsonl, .gz, .zst), or folders of them",
+        help="recordings (*.jsonl, .gz, .zst), folders of them, or archives (each of their days)",
     )
+    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was received since then")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was received before")
     parser.add_argument(
         "--repo", metavar="DIR", type=Path, default=Path(), help="repository of git revisions (default: here)"
     )
@@ -80,24 +81,28 @@ def _of_results(args: argparse.Namespace) -> "Report":
 
 
 def _of_days(args: argparse.Namespace) -> "Report":
-    from runner.diff.days import Task, changes_between, city_of, default_cache, recordings_in, trim
+    from runner.days import days_in
+    from runner.diff.days import Task, changes_between, default_cache, setup, trim
     from runner.diff.told import Report
     from runner.diff.versions import open_version
     from runner.labels import BadInput
 
     if not args.days:
         raise BadUsage("name the days over which to compare: recordings, or folders of them")
-    cache = args.cache or default_cache()
+    cache = (args.cache or default_cache()).resolve()
     a, b = (open_version(name, args.repo, cache) for name in (args.a, args.b))
-    recordings = recordings_in(args.days)
+    days_given = days_in(args.days, moment(args.start), moment(args.end))
     changes: dict[str, None] = {}
-    for city in {recording.parent: recording for recording in recordings}.values():
+    told = set[tuple[Path, ...]]()
+    for day in days_given:
         try:
-            said = changes_between([(version, city_of(version, city)) for version in (a, b)]).words()
+            sides = [setup(version, day, cache) for version in (a, b)]
         except BadInput:
             continue  # told of each day
-        changes |= dict.fromkeys(said)
-    tasks = [Task(recording, a, b, cache.resolve()) for recording in recordings]
+        if (cities := tuple(side.city for side in sides)) not in told:
+            told.add(cities)
+            changes |= dict.fromkeys(changes_between(sides).words())
+    tasks = [Task(day, a, b, cache) for day in days_given]
     days, left_out = _do(tasks, args.workers or len(os.sched_getaffinity(0)))
     trim(cache)
     return Report(a=args.a, b=args.b, changes=tuple(changes), days=tuple(days), left_out=tuple(left_out))
