@@ -28,6 +28,7 @@ VERBS = (
     "archive",
     "replay",
     "diff",
+    "tune",
     "certify",
     "score",
     "fit",
