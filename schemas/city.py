@@ -105,6 +105,8 @@ class Link(_Part):
     properties: Properties = Field(default_factory=dict)
     border: Annotated[bool, Field(strict=True)] = False
     """Whether two correlation domains meet here (``schemas.borders``)."""
+    sure: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    """How sure it is that this link is there."""
 
 
 class Limits(_Part):

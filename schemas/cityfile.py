@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from schemas.city import Asset, City, Identifier, Link, Sensor, known_zone
 from schemas.citychecks import Items, Parts, check, notes, subject_of
 from schemas.errors import BadConfig, Fault
+from schemas.mending import advice
 from schemas.vocabulary import Vocabulary, load_vocabulary
 from schemas.wording import validate
 from schemas.yamlfile import Document, read
@@ -53,8 +54,11 @@ def load_city(path: Path) -> City:
     return found.city
 
 
-def lint_city(path: Path) -> Lint:
-    """Everything wrong with a city model. Raises BadConfig only where the file itself can't be read."""
+def lint_city(path: Path, *, advise: bool = False) -> Lint:
+    """Everything wrong with a city model. Raises BadConfig only where the file itself can't be read.
+
+    ``advise``: note also links that it may lack, and links that stand out.
+    """
     document = read(path)
     faults = list(document.faults)
     vocabulary = _vocabulary(path, faults)
@@ -70,11 +74,11 @@ def lint_city(path: Path) -> Lint:
         sensors=_items(Sensor, "sensors", document, faults),
     )
     faults += check(parts, vocabulary, document)
-    return Lint(
-        city=None if header is None or faults else _city(header, parts),
-        faults=tuple(sorted(faults)),
-        notes=tuple(sorted(notes(parts, vocabulary, document))),
-    )
+    city = None if header is None or faults else _city(header, parts)
+    noted = list(notes(parts, vocabulary, document))
+    if advise and city is not None:
+        noted += [document.fault((items, place), why) for items, place, why in advice(city)]
+    return Lint(city=city, faults=tuple(sorted(faults)), notes=tuple(sorted(noted)))
 
 
 def _city(header: Header, parts: Parts) -> City:

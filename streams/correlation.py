@@ -13,6 +13,7 @@ from typing import Any
 from schemas.alarms import AlarmChange
 from schemas.city import City
 from schemas.incidents import DomainWord, IncidentRevision
+from schemas.mending import mended
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 from streams.correlate import Correlator
@@ -26,7 +27,7 @@ class Domainwise:
     def __init__(
         self, city: City, causes: Causes, vocabulary: Vocabulary, domains: Domains, names: Collection[str]
     ) -> None:
-        self._city, self._causes, self._vocabulary = city, causes, vocabulary
+        self._city, self._causes, self._vocabulary = mended(city), causes, vocabulary
         self._domains, self._names = domains, frozenset(names)
         self._correlators: dict[str, Correlator] = {}
         """By domain; of those that have heard anything."""

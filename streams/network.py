@@ -122,7 +122,7 @@ class Network:
         """By kind: the assets that have a sensor."""
         for asset_id in city.sensors_of:
             self._measured[self.kind(asset_id)].append(asset_id)
-        self._stepped: dict[tuple[Node, bool], tuple[tuple[Rule, Node], ...]] = {}
+        self._stepped: dict[tuple[Node, bool], tuple[tuple[Rule, Node, float], ...]] = {}
         self._priors: dict[tuple[str, str], Prior] = {}
         self._met: dict[str, set[Node]] = defaultdict(set)
         """Nodes whose cones met a node that this sensor watches: they lead further when it is blind."""
@@ -237,11 +237,11 @@ class Network:
             if node != start and stops:
                 continue
             hops = len(way.rules) + 1
-            for rule, other in self._steps(node, back):
+            for rule, other, sure in self._steps(node, back):
                 after_end = rule.after == "end"
                 if after_end and not back:
                     continue  # whether and when it ends is not known yet
-                whole = way.strength * strength(rule)
+                whole = way.strength * strength(rule) * sure
                 key, rank = (other, after_end), (-whole, hops)
                 if whole < least or rank > nearest.get(key, rank) or other in way.nodes:
                     continue
@@ -266,39 +266,44 @@ class Network:
         least, usual, most = (round(share * whole) for share in rule.storage)
         return least, usual, most
 
-    def _steps(self, node: Node, back: bool) -> tuple[tuple[Rule, Node], ...]:
-        """One rule further: (rule, node at its other end)."""
+    def _steps(self, node: Node, back: bool) -> tuple[tuple[Rule, Node, float], ...]:
+        """One rule further: rule, node at its other end, how sure the link is."""
         if (node, back) not in self._stepped:
             self._stepped[node, back] = tuple(self._step(node, back))
         return self._stepped[node, back]
 
-    def _step(self, node: Node, back: bool) -> Iterator[tuple[Rule, Node]]:
+    def _step(self, node: Node, back: bool) -> Iterator[tuple[Rule, Node, float]]:
         index = self.causes.by_effect if back else self.causes.by_cause
         for rule in index.get(node.condition, ()):
             if not back and not self._fits(rule, node.asset):
                 continue
             conditions = rule.cause if back else rule.effect
-            for asset in self._neighbours(node.asset, rule, back):
+            for asset, sure in self._neighbours(node.asset, rule, back).items():
                 if back and not self._fits(rule, asset):
                     continue
                 for condition in conditions:
-                    yield rule, Node(asset, condition)
+                    yield rule, Node(asset, condition), sure
 
     def _fits(self, rule: Rule, asset: str) -> bool:
         return rule.kinds is None or self.kind(asset) in rule.kinds
 
-    def _neighbours(self, asset: str, rule: Rule, back: bool) -> list[str]:
-        """At the other end of the rule's links; a sign's places are its own to tell."""
-        found = [other for via in rule.via for other in self._follow(asset, via, back)]
-        return found if len(rule.via) == 1 else list(dict.fromkeys(found))
+    def _neighbours(self, asset: str, rule: Rule, back: bool) -> dict[str, float]:
+        """At the other end of the rule's links, with how sure those are; a sign's places are its own."""
+        found: dict[str, float] = {}
+        for via in rule.via:
+            for other, sure in self._follow(asset, via, back):
+                found[other] = max(sure, found.get(other, 0.0))
+        return found
 
-    def _follow(self, asset: str, via: str, back: bool) -> Iterator[str]:
+    def _follow(self, asset: str, via: str, back: bool) -> Iterator[tuple[str, float]]:
         relation, against = via.removeprefix(AGAINST), via.startswith(AGAINST)
         if via == SELF:
-            yield asset
+            yield asset, 1.0
         elif via == EVERYWHERE:
-            yield from (other for other in self._measured[self.kind(asset)] if other != asset)
+            yield from ((other, 1.0) for other in self._measured[self.kind(asset)] if other != asset)
         elif against == back:
-            yield from (k.target for k in self.city.links_from.get(asset, ()) if k.relation == relation)
+            links = self.city.links_from.get(asset, ())
+            yield from ((link.target, link.sure) for link in links if link.relation == relation)
         else:
-            yield from (k.source for k in self.city.links_to.get(asset, ()) if k.relation == relation)
+            links = self.city.links_to.get(asset, ())
+            yield from ((link.source, link.sure) for link in links if link.relation == relation)

@@ -4,6 +4,7 @@ In: a city model. Out: watchers, always in the same order.
 """
 
 from schemas.city import City
+from schemas.mending import likely
 from streams.drains import drain_watchers
 from streams.efficiency import efficiency_watchers
 from streams.groups import Watcher
@@ -18,6 +19,7 @@ from streams.zones import zone_watchers
 
 def watchers(city: City) -> list[Watcher]:
     """What looks at several sensors of the city together."""
+    city = likely(city)
     return [
         *rain_watchers(city),
         *drain_watchers(city),

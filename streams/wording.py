@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from schemas.city import City
+from schemas.mending import GUESSED
 from schemas.times import SECOND
-from streams.causes import Causes
+from streams.causes import AGAINST, Causes
 from streams.explain import Charge, Explanation
-from streams.network import Node
+from streams.network import Node, Way
 
 NAMES_MAX = 3
 STEPS_MAX = 12
@@ -82,8 +83,27 @@ def _step(city: City, causes: Causes, root: Node, charge: Charge) -> str:
         f"{clock(effect.onset, city)} {_title(city, effect.node.asset)} "
         f"{causes.verb(effect.node.condition)}: "
         f"{minutes(charge.edge.lag)} after {since}{_what(city, causes, origin)}{through} "
-        f"({minutes(way.lag_min)} to {minutes(way.lag_max)} are usual; {way.rules[-1].name})."
+        f"({minutes(way.lag_min)} to {minutes(way.lag_max)} are usual; {way.rules[-1].name})"
+        f"{_doubted(city, way)}."
     )
+
+
+def _doubted(city: City, way: Way) -> str:
+    """Which links on the way are guessed or doubted."""
+    told = []
+    for (here, _), (there, _), rule in zip(way.nodes, way.nodes[1:], way.rules, strict=False):
+        relations = {via.removeprefix(AGAINST) for via in rule.via}
+        links = [
+            link
+            for one, other in ((here, there), (there, here))
+            for link in city.links_from.get(one, ())
+            if link.target == other and link.relation in relations
+        ]
+        if links and (link := max(links, key=lambda link: link.sure)).sure < 1:
+            ends = f"{_title(city, link.source)} to {_title(city, link.target)}"
+            doubt = "may lack a link" if link.name == GUESSED else "may be wrong about the link"
+            told.append(f"; the city model {doubt} from {ends}")
+    return "".join(told)
 
 
 def minutes(milliseconds: int) -> str:

@@ -75,7 +75,7 @@ def _look(path: Path) -> _Found:
 
 
 def _city(path: Path) -> _Found:
-    found = lint_city(path)
+    found = lint_city(path, advise=True)
     city = found.city
     if city is None:
         return _Found(found.faults, found.notes)

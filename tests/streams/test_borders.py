@@ -22,6 +22,7 @@ assets:
   - {id: signal-2, utility: roads, kind: signal, zone: north}
   - {id: pump-1, utility: water, kind: pump, zone: south}
   - {id: tank-1, utility: water, kind: tank, zone: south}
+  - {id: feeder-9, utility: power, kind: feeder, zone: south}
   - {id: pump-9, utility: sewage, kind: pump, zone: south}
   - {id: well-9, utility: sewage, kind: wet_well, zone: south}
 links:
@@ -31,6 +32,7 @@ links:
   - {from: feeder-2, to: signal-2, relation: powers}
   - {from: feeder-1, to: pump-1, relation: powers, border: true}
   - {from: pump-1, to: tank-1, relation: supplies}
+  - {from: feeder-9, to: pump-9, relation: powers}
   - {from: pump-9, to: well-9, relation: protects}
 sensors:
   - {asset: station, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
@@ -40,6 +42,7 @@ sensors:
   - {asset: signal-2, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
   - {asset: pump-1, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
   - {asset: tank-1, quantity: level, unit: m, every: 60, on_delay: 60, limits: {low: 2, low_low: 1}}
+  - {asset: feeder-9, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
   - {asset: pump-9, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
   - {asset: well-9, quantity: level, unit: m, every: 60, on_delay: 60, limits: {high: 3}}
 """
@@ -49,7 +52,7 @@ UNCUT = TOWNS.replace(", border: true", "")
 
 def towns(*dead: str, tank: int | None = None, since: int = 10) -> dict[str, Callable[[int], float | None]]:
     """The towns' sensors; assets dead from a minute on, the tank low from another."""
-    names = ("station", "feeder-1", "signal-1", "feeder-2", "signal-2", "pump-1", "pump-9")
+    names = ("station", "feeder-1", "signal-1", "feeder-2", "signal-2", "pump-1", "feeder-9", "pump-9")
     series: dict[str, Callable[[int], float | None]] = {
         f"{name}/voltage": voltage(since if name in dead else None) for name in names
     }

@@ -414,3 +414,22 @@ def test_a_root_that_no_sensor_shows_foretells_as_well() -> None:
     story.play("08:00", "08:15", north(pump_1=10, pump_2=10, signal_1=10))
     expected = {(one.asset, one.condition) for one in story.incidents[0].expected}
     assert ("tank-2", "level_low") in expected
+
+
+def test_a_link_that_the_model_lacks_makes_no_second_incident() -> None:
+    """A pump whose feeder nobody drew dies with the others of a feeder: it is one of them, and told why."""
+    gap = NORTH.replace("  - {from: feeder-7, to: pump-2, relation: powers}\n", "")
+    story = Scenario(gap)
+    story.play("08:00", "09:00", north(pump_1=10, pump_2=10, signal_1=10))
+    assert story.roots == ["08:10 feeder-7 dead"]
+    told = " ".join(story.incidents[0].explanation)
+    assert "; the city model may lack a link from feeder-7 to pump-2." in told
+    assert told.count("may lack") == 1
+
+
+def test_a_guessed_link_excuses_nobody_who_stays_well() -> None:
+    """That a pump without a feeder runs on says nothing about the feeder that it might have had."""
+    gap = NORTH.replace("  - {from: feeder-7, to: pump-2, relation: powers}\n", "")
+    story = Scenario(gap)
+    story.play("08:00", "09:00", north(pump_1=10, signal_1=10))
+    assert story.roots == ["08:10 feeder-7 dead"]
