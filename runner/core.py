@@ -24,7 +24,7 @@ from streams.causes import Causes, load_causes
 from streams.correlation import Correlation
 from streams.detect import Detector
 
-STATE_VERSION = 6
+STATE_VERSION = 7
 CYCLES_AFTER = 20_000
 """New objects after which Python looks for cycles. We make none; its own 700 cost 5 % of a replay."""
 

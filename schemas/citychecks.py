@@ -55,12 +55,9 @@ def check(parts: Parts, vocabulary: Vocabulary, document: Document) -> Iterator[
     yield from _twice(document, "sensors", (), ids, "sensor {!r}")
     problem = _units(vocabulary)
     for index, sensor in sensors.items():
-        path = ("sensors", index)
-        subject = f"sensor {sensor.id!r}: "
-        if found := problem(sensor.unit, sensor.quantity):
-            yield document.fault((*path, "unit"), f"{subject}{found}")
-        for where, message in limit_faults(sensor):
-            yield document.fault((*path, *where), subject + message)
+        wrong = problem(sensor.unit, sensor.quantity)
+        for where, message in (*([(("unit",), wrong)] if wrong else []), *limit_faults(sensor)):
+            yield document.fault(("sensors", index, *where), f"sensor {sensor.id!r}: {message}")
 
 
 def notes(parts: Parts, vocabulary: Vocabulary, document: Document) -> Iterator[Fault]:

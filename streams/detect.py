@@ -19,10 +19,11 @@ from schemas.times import MINUTE
 from schemas.vocabulary import Vocabulary
 from streams.clock import StreamClock
 from streams.events import EventWatch
-from streams.groups import Groups, Places, Told
+from streams.groups import Groups, Places, Told, Watcher
 from streams.silence import Silence, SilenceWatch
 from streams.track import Change, Track, compare
-from streams.watch import BAD, prepare
+from streams.tracks import Tracks
+from streams.watch import BAD
 from streams.watchers import watchers
 
 LATENESS = 30 * MINUTE
@@ -58,15 +59,15 @@ class Detector:
         vocabulary: Vocabulary,
         lateness: int = LATENESS,
         clock: StreamClock | None = None,
+        watching: Sequence[Watcher] | None = None,
     ) -> None:
+        """``watching``: the watchers of these sensors, where they are known already."""
         self._city = city
         self._lateness = lateness
-        self.tracks = {
-            s.id: Track(prepare(s, str(city.asset_by_id[s.asset].utility), vocabulary)) for s in city.sensors
-        }
+        self._tracks = Tracks(city, vocabulary)
         self._clock = clock or StreamClock(len(city.sensors_of))
         self._silence = SilenceWatch(city)
-        self._groups = Groups(watchers(city), lateness)
+        self._groups = Groups(watchers(city) if watching is None else watching, lateness)
         self._events = EventWatch()
         self._held: dict[str, list[Held]] = {}
         self._ahead: dict[str, tuple[int, int]] = {}
@@ -92,13 +93,14 @@ class Detector:
                     yield self._clock.time
 
     def _frame(self, frame: Frame) -> Iterator[AlarmChange | int]:
-        tracks, hear = self.tracks, self._clock.hear
+        tracks, hear = self._tracks, self._clock.hear
         now = self._clock.time
         for sensor, at, value, quality in zip(
             frame.sensors, frame.at, frame.values, frame.qualities, strict=True
         ):
-            track = tracks.get(sensor)
-            if track is None:
+            try:
+                track = tracks[sensor]
+            except KeyError:
                 self.counts["unknown"] += 1
                 continue
             moved = (now is None or at > now) and hear(track.spec.asset, at)
@@ -123,7 +125,7 @@ class Detector:
             self._groups.hear(track.spec.sensor, at, value)
         if at > track.last_at:
             marks = track.append(at, value, quality)
-            if len(track.kept) >= track.trim_at:  # at most twice what must be kept
+            if len(track.ats) >= track.trim_at:  # at most twice what must be kept
                 track.forget(now - self._lateness)
             if self._silence.silent:
                 self._silence.hear(track.spec.sensor, at)
@@ -266,7 +268,7 @@ class Detector:
             "clock": self._clock.snapshot(),
             "silence": self._silence.snapshot(),
             "events": self._events.snapshot(),
-            "tracks": {sensor: track.snapshot() for sensor, track in self.tracks.items()},
+            "tracks": self._tracks.snapshot(),
             "held": {
                 asset: [[h.track.spec.sensor, h.at, h.value, h.quality, h.came] for h in held]
                 for asset, held in self._held.items()
@@ -284,11 +286,9 @@ class Detector:
         self._clock.restore(state["clock"])
         self._silence.restore(state["silence"])
         self._events.restore(state["events"])
-        for sensor, track in self.tracks.items():
-            if sensor in state["tracks"]:
-                track.restore(state["tracks"][sensor])
+        self._tracks.restore(state["tracks"])
         self._held = {
-            asset: [Held(self.tracks[s], *rest) for s, *rest in held if s in self.tracks]
+            asset: [Held(self._tracks[s], *rest) for s, *rest in held if s in self._city.sensor_by_id]
             for asset, held in state["held"].items()
         }
         self._ahead = {asset: (count, since) for asset, (count, since) in state["ahead"].items()}

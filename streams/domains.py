@@ -73,15 +73,15 @@ class Domains:
 
 def domains_of(city: City, causes: Causes) -> Domains:
     """The domains of a city, by name: each is called after the first asset of its part."""
-    parts = Parts((asset.id for asset in city.assets), city.links)
-    borders = [
-        link
-        for link in city.links
-        if link.border and joins(link) and parts.first(link.source) != parts.first(link.target)
-    ]
+    every = frozenset(city.asset_by_id)
+    whole = Domains([Domain(min(every, default=""), every, every)])
+    borders = [link for link in city.links if link.border and joins(link)]
     if not borders:
-        every = frozenset(city.asset_by_id)
-        return Domains([Domain(min(every, default=""), every, every)])
+        return whole
+    parts = Parts(every, city.links)
+    borders = [link for link in borders if parts.first(link.source) != parts.first(link.target)]
+    if not borders:
+        return whole
     home = {asset: parts.first(asset) for asset in city.asset_by_id}
     home.update(_gateways(city, home))
     own: dict[str, set[str]] = defaultdict(set)

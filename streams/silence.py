@@ -43,9 +43,16 @@ class SilenceWatch:
         for sensor in city.sensors:
             self._sensors[sensor.asset].append(sensor.id)
         self._carried: dict[str, tuple[str, ...]] = {}
-        for gateway, links in city.links_from.items():
+        for gateway in dict.fromkeys(
+            k.source
+            for a in self._sensors
+            for k in city.links_to.get(a, ())
+            if k.relation is Relation.CARRIES
+        ):
             carried = tuple(
-                k.target for k in links if k.relation is Relation.CARRIES and k.target in self._sensors
+                k.target
+                for k in city.links_from[gateway]
+                if k.relation is Relation.CARRIES and k.target in self._sensors
             )
             if len(carried) > 1:
                 self._carried[gateway] = carried

@@ -13,12 +13,14 @@ from schemas.city import City, Relation
 from schemas.readings import Event, Frame, Tick
 from streams.clock import StreamClock
 from streams.detect import AHEAD
+from streams.groups import Watcher
 from streams.watchers import watchers
 
 
-def sites(city: City) -> dict[str, str]:
+def sites(city: City, watching: Iterable[Watcher] | None = None) -> dict[str, str]:
     """The site of each asset: the name of its first asset, or the city's for assets that nothing measures.
 
+    ``watching``: the city's watchers, where they are known already.
     Sensors of one asset, of one watcher, or behind one gateway belong together, and so do those that share
     any of these with a third.
     """
@@ -34,7 +36,7 @@ def sites(city: City) -> dict[str, str]:
         roots = sorted({first(asset) for asset in assets})
         above.update(dict.fromkeys(roots, roots[0]) if roots else {})
 
-    for watcher in watchers(city):
+    for watcher in watchers(city) if watching is None else watching:
         join(city.sensor_by_id[sensor].asset for sensor in watcher.sensors)
     carrying: dict[str, list[str]] = defaultdict(list)
     for link in city.links:

@@ -4,29 +4,19 @@ In:  readings in any order within the lateness, repeated or not.
 Out: changes of the sensor's marks: each a mark as it was told before (or None) and as it is now (or None).
 Promises: what stands in the end follows from the set of readings, not from the order in which they came.
 
-Each reading is kept with the watch after it until it is older than the lateness; a late one is inserted
-and the fold runs again from there. Memory: the readings of one lateness a sensor.
+A late reading is inserted, and what is kept from there on is folded again. Memory: the readings of two
+latenesses a sensor at most, in plain arrays: 17 bytes each.
 """
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from streams.watch import Mark, Open, Spec, Watch, step
 
-TRIM_MIN = 64
-_tuple = tuple.__new__
-"""Makes a named tuple in a third of the time that its own constructor takes."""
-
-
-class Kept(NamedTuple):
-    """One reading, with what was known after it."""
-
-    at: int
-    value: float
-    quality: int
-    watch: Watch
-    marks: tuple[Mark, ...]
+TRIM = 32
+"""Readings after which it is asked again whether some can go."""
 
 
 class Change(NamedTuple):
@@ -44,32 +34,53 @@ class Change(NamedTuple):
 class Track:
     """The recent past of one sensor."""
 
-    __slots__ = ("base", "kept", "last_at", "spec", "trim_at")
+    __slots__ = (
+        "_base",
+        "_half",
+        "_half_watch",
+        "_marks",
+        "_qualities",
+        "_values",
+        "ats",
+        "last_at",
+        "spec",
+        "trim_at",
+        "watch",
+    )
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.base = Watch()
-        self.kept: list[Kept] = []
+        self._base = self._half_watch = self.watch = Watch()
+        """What was known before the readings that are kept, before the one at ``_half``, and after them."""
+        self._half = 0
+        self.ats, self._values, self._qualities = array("q"), array("d"), array("b")
+        """The readings that are kept: event times, values, qualities."""
+        self._marks: list[tuple[int, tuple[Mark, ...]]] = []
+        """By event time: the marks of the readings that made any."""
         self.last_at = -1
-        self.trim_at = TRIM_MIN
+        self.trim_at = 2 * TRIM
         """How many readings may gather before ``forget`` should be asked."""
 
     def append(self, at: int, value: float, quality: int) -> tuple[Mark, ...]:
         """Take the newest reading; its marks are new."""
-        kept = self.kept
-        watch, marks = step(self.spec, kept[-1].watch if kept else self.base, at, value, quality)
-        kept.append(_tuple(Kept, (at, value, quality, watch, marks)))
+        self.watch, marks = step(self.spec, self.watch, at, value, quality)
+        self.ats.append(at)
+        self._values.append(value)
+        self._qualities.append(quality)
         self.last_at = at
+        if marks:
+            self._marks.append((at, marks))
         return marks
 
     def forget(self, before: int) -> None:
-        """Let go of readings older than ``before``: nothing so late is taken any more."""
-        kept = self.kept
-        gone = bisect_left(kept, before, key=_at)
-        if gone:
-            self.base = kept[gone - 1].watch
-            del kept[:gone]
-        self.trim_at = max(TRIM_MIN, 2 * len(kept))
+        """Let go of the first half if it is older than ``before``: nothing so late is taken any more."""
+        half = self._half
+        if not half or self.ats[half - 1] < before:
+            del self.ats[:half], self._values[:half], self._qualities[:half]
+            del self._marks[: bisect_left(self._marks, before, key=_at)]
+            self._base = self._half_watch
+            self._half, self._half_watch = len(self.ats), self.watch
+        self.trim_at = len(self.ats) + TRIM
 
     def insert(self, at: int, value: float, quality: int) -> list[Change] | None:
         """Put a late reading in its place; None when it repeats one that is there.
@@ -77,38 +88,56 @@ class Track:
         Where two readings of one time differ, the better quality wins, then the smaller value: a rule
         is needed that doesn't depend on which came first.
         """
-        kept = self.kept
-        place = bisect_left(kept, at, key=_at)
-        end = place
-        if place < len(kept) and kept[place].at == at:
-            there = kept[place]
-            if (quality, value) >= (there.quality, there.value):
+        place = bisect_left(self.ats, at)
+        if place < len(self.ats) and self.ats[place] == at:
+            if (quality, value) >= (self._qualities[place], self._values[place]):
                 return None
-            end = place + 1
-        before = [mark for item in kept[place:] for mark in item.marks]
-        refold = [(at, value, quality), *((k.at, k.value, k.quality) for k in kept[end:])]
-        del kept[place:]
-        for reading in refold:
-            self.append(*reading)
-        after = [mark for item in kept[place:] for mark in item.marks]
-        return compare(before, after)
+            self._values[place], self._qualities[place] = value, quality
+        else:
+            self.ats.insert(place, at)
+            self._values.insert(place, value)
+            self._qualities.insert(place, quality)
+            self._half += place < self._half
+        before = list(_since(self._marks, at))
+        self._fold(place)
+        return compare(before, _since(self._marks, at))
+
+    def _fold(self, place: int) -> None:
+        """Take again what is kept from a place on."""
+        begin, self.watch = (0, self._base) if place < self._half else (self._half, self._half_watch)
+        readings = zip(self.ats[begin:], self._values[begin:], self._qualities[begin:], strict=True)
+        if begin < len(self.ats):
+            del self._marks[bisect_left(self._marks, self.ats[begin], key=_at) :]
+        for number, (at, value, quality) in enumerate(readings, begin):
+            if number == self._half:
+                self._half_watch = self.watch
+            self.watch, marks = step(self.spec, self.watch, at, value, quality)
+            if marks:
+                self._marks.append((at, marks))
+        if self._half == len(self.ats):
+            self._half_watch = self.watch
 
     def snapshot(self) -> list[Any]:
         """What ``restore`` needs, as JSON."""
-        return [self.last_at, self.base, [k[:3] for k in self.kept]]
+        readings = self.ats.tolist(), self._values.tolist(), self._qualities.tolist()
+        return [self.last_at, self._base, *readings]
 
     def restore(self, state: list[Any]) -> None:
-        """Go on from a snapshot: the fold over the kept readings gives the watches back."""
-        last_at, base, readings = state
-        self.base = Watch(*base)._replace(open=tuple(Open(*o) for o in base[2]))
-        self.kept = []
-        for reading in readings:
-            self.append(*reading)
-        self.last_at = last_at
+        """Go on from a snapshot: the fold over the kept readings gives the rest back."""
+        self.last_at, base, ats, values, qualities = state
+        self._base = Watch(*base)._replace(open=tuple(Open(*o) for o in base[2]))
+        self.ats, self._values, self._qualities = array("q", ats), array("d", values), array("b", qualities)
+        self._half, self.trim_at = len(ats), len(ats) + TRIM
+        self._fold(0)
 
 
-def _at(kept: Kept) -> int:
-    return kept.at
+def _at(marked: tuple[int, tuple[Mark, ...]]) -> int:
+    return marked[0]
+
+
+def _since(marked: list[tuple[int, tuple[Mark, ...]]], at: int) -> Iterable[Mark]:
+    """The marks of readings from a time on."""
+    return (mark for _, marks in marked[bisect_left(marked, at, key=_at) :] for mark in marks)
 
 
 def compare(before: Iterable[Mark], after: Iterable[Mark]) -> list[Change]:

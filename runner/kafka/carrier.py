@@ -7,7 +7,6 @@ Kafka has every output that it covers, so nothing is lost; an output that is wri
 in its headers, so nobody counts it twice. What fails ends the worker: it is never skipped.
 """
 
-import gc
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,6 +20,7 @@ from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.kafka.stages import Part, Record, Stage
 from runner.kafka.state import Kept, load, pieces
 from runner.metrics import Figure
+from schemas.memory import building
 from schemas.topics import RECORD_BYTES_MAX, STATE
 
 FLUSH_SECONDS = 1.0
@@ -83,12 +83,10 @@ class Carrier:
         Raises KafkaFailed where a state can't be used.
         """
         began = time.monotonic()
-        gc.disable()  # it would look at a growing state again and again, for three times as long
         try:
-            return self._begin(given)
+            with building():
+                return self._begin(given)
         finally:
-            gc.enable()
-            gc.freeze()
             self.begun = True
             self._seconds["recovery"] = time.monotonic() - began
 

@@ -18,7 +18,9 @@ from schemas.city import City
 from schemas.topics import Topic
 from streams.causes import Causes
 from streams.domains import domains_of
+from streams.groups import Watcher
 from streams.sites import sites
+from streams.watchers import watchers
 
 Headers = list[tuple[str, str | bytes | None]]
 
@@ -39,7 +41,8 @@ class Layout:
     """A city on the partitions of its readings."""
 
     def __init__(self, city: City, partitions: int) -> None:
-        self.site_of = sites(city)
+        watching = watchers(city)
+        self.site_of = sites(city, watching)
         self._city = city.city
         self.partition_of = {
             site: partition_of(self.key(site), partitions) for site in set(self.site_of.values())
@@ -49,6 +52,11 @@ class Layout:
             assets[self.partition_of[site]].add(asset)
         self.assets = {partition: frozenset(found) for partition, found in sorted(assets.items())}
         """By partition, for those that carry anything of the city."""
+        self.watchers: dict[int, list[Watcher]] = defaultdict(list)
+        """By partition."""
+        for watcher in watching:
+            asset = city.sensor_by_id[watcher.sensors[0]].asset
+            self.watchers[self.partition_of[self.site_of[asset]]].append(watcher)
 
     def key(self, site: str) -> str:
         """The key of a site's records."""

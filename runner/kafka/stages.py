@@ -7,7 +7,7 @@ restored state; a record that means nothing here becomes a dead letter, and noth
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from schemas.topics import ALARMS, DEAD_LETTERS, READINGS, Topic
 from schemas.vocabulary import Vocabulary
 from streams.clock import ToldClock
 from streams.detect import Detector
+from streams.groups import Watcher
 from streams.sites import part_of
 
 KEPT_BYTES = 64 * 1024
@@ -93,15 +94,19 @@ class Detect:
         assets = self._layout.assets.get(partition)
         if assets is None:
             return None
-        return DetectPart(part_of(self._city, assets), self._vocabulary, self._districts)
+        watching = self._layout.watchers[partition]
+        return DetectPart(part_of(self._city, assets), self._vocabulary, self._districts, watching)
 
 
 class DetectPart:
     """Detection of some sites."""
 
-    def __init__(self, city: City, vocabulary: Vocabulary, districts: Districts) -> None:
+    def __init__(
+        self, city: City, vocabulary: Vocabulary, districts: Districts, watching: Sequence[Watcher]
+    ) -> None:
         self._city, self._districts = city.city, districts
-        self._detector = Detector(city, vocabulary, clock=ToldClock(len(city.sensors_of)))
+        clock = ToldClock(len(city.sensors_of))
+        self._detector = Detector(city, vocabulary, clock=clock, watching=watching)
 
     @property
     def stream_time(self) -> int | None:

@@ -107,6 +107,7 @@ def _workers(
     """The workers that were asked for."""
     from alerts.policyfile import load_policy
     from runner.extras import needs
+    from schemas.memory import building
     from schemas.vocabulary import load_vocabulary
     from streams.causes import load_causes
 
@@ -116,10 +117,11 @@ def _workers(
         shell = _shell(args.shell)
 
     causes = load_causes(args.causes) if args.causes else load_causes()
-    plan = Plan(city, load_vocabulary(beside=args.city), causes, settings, load_policy(args.city, city))
-    stages = plan.detect() if args.stage in {"detect", "all"} else []
-    stages += plan.correlate() if args.stage in {"correlate", "all"} else []
-    return [shell(settings, city.city, stage) for stage in stages]
+    with building():
+        plan = Plan(city, load_vocabulary(beside=args.city), causes, settings, load_policy(args.city, city))
+        stages = plan.detect() if args.stage in {"detect", "all"} else []
+        stages += plan.correlate() if args.stage in {"correlate", "all"} else []
+        return [shell(settings, city.city, stage) for stage in stages]
 
 
 def _shell(name: str) -> "type[Worker | FaustWorker]":

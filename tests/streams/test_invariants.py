@@ -11,7 +11,7 @@ from runner.core import Core
 from schemas.readings import Frame, Reading
 from schemas.times import MINUTE
 from schemas.vocabulary import load_vocabulary
-from streams.track import Track
+from streams.track import Change, Track, compare
 from streams.watch import prepare
 from tests.scenario import Scenario, at, city_of, frame
 
@@ -37,10 +37,11 @@ SENSORS = ["feeder-1/current", "pump-1/voltage", "tank-1/level"]
 Value = tuple[int, float, int]
 """Minute, value, quality."""
 
+levels = st.sampled_from([0.0, 0.2, 0.7, 1.0, 3.0, 3.5, 5.0, 8.0])
 readings = st.lists(
     st.tuples(
         st.integers(0, 25),
-        st.sampled_from([0.0, 0.2, 0.7, 1.0, 3.0, 3.5, 5.0, 8.0]),
+        levels,
         st.sampled_from([0, 0, 0, 0, 1, 2]),
     ),
     max_size=40,
@@ -87,7 +88,29 @@ def test_a_track_goes_on_after_a_restart(arrivals: list[Value], cut: int) -> Non
     second = Track(spec)
     second.restore(json.loads(json.dumps(first.snapshot())))
     standing(second, arrivals[cut:])
-    assert second.kept == whole.kept
+    assert (second.watch, second.snapshot()) == (whole.watch, whole.snapshot())
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), levels), min_size=100, max_size=200))
+@settings(max_examples=50, deadline=None)
+def test_what_a_track_lets_go_changes_nothing(steps: list[tuple[int, float]]) -> None:
+    """Readings up to an hour late: who forgets all that is older says what one says who keeps everything."""
+    spec = prepare(CITY.sensor_by_id["tank-1/level"], "water", VOCABULARY)
+    keeping, forgetful = Track(spec), Track(spec)
+    late = [(5 * MINUTE * (step // 2) - MINUTE * ago, value) for step, (ago, value) in enumerate(steps)]
+    for newest, (moment, value) in enumerate(late):
+        said = [take(track, moment, value) for track in (keeping, forgetful)]
+        assert said[0] == said[1]
+        forgetful.forget(5 * MINUTE * (newest // 2) - 60 * MINUTE)
+    assert forgetful.watch == keeping.watch
+    assert len(forgetful.ats) < len(keeping.ats)
+
+
+def take(track: Track, at: int, value: float) -> list[Change] | None:
+    """What a good reading changes."""
+    if at > track.last_at:
+        return compare((), track.append(at, value, 0))
+    return track.insert(at, value, 0)
 
 
 def day(values: list[Value], *, punctual: bool = False) -> list[Reading]:
