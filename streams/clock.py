@@ -6,6 +6,7 @@ Promises: never goes back; assets whose clocks run ahead never move it, as long 
 the quorum.
 """
 
+import heapq
 import math
 from typing import Any
 
@@ -25,6 +26,8 @@ class StreamClock:
     def __init__(self, assets: int) -> None:
         self._quorum = quorum(assets)
         self._ahead: dict[str, int] = {}
+        self._earliest: list[tuple[int, str]] = []
+        """A heap of what is ahead, and of what was."""
         self.time: int | None = None
 
     def hear(self, asset: str, at: int) -> bool:
@@ -34,9 +37,16 @@ class StreamClock:
         if at <= self._ahead.get(asset, -1):
             return False
         self._ahead[asset] = at
+        heapq.heappush(self._earliest, (at, asset))
         if len(self._ahead) < self._quorum:
+            if len(self._earliest) > 2 * self._quorum:
+                self._sort()
             return False
-        self._move(sorted(self._ahead.values(), reverse=True)[self._quorum - 1])
+        while len(self._ahead) > self._quorum:
+            self._leave()
+        while self._is_past(*self._earliest[0]):
+            heapq.heappop(self._earliest)
+        self._move(self._earliest[0][0])
         return True
 
     def pass_to(self, at: int) -> bool:
@@ -48,7 +58,23 @@ class StreamClock:
 
     def _move(self, at: int) -> None:
         self.time = at
-        self._ahead = {asset: clock for asset, clock in self._ahead.items() if clock > at}
+        while self._earliest and self._earliest[0][0] <= at:
+            self._leave()
+
+    def _leave(self) -> None:
+        """The earliest of the heap is ahead no more, if it still was."""
+        at, asset = heapq.heappop(self._earliest)
+        if not self._is_past(at, asset):
+            del self._ahead[asset]
+
+    def _is_past(self, at: int, asset: str) -> bool:
+        """Whether the asset's clock shows something else by now."""
+        return self._ahead.get(asset) != at
+
+    def _sort(self) -> None:
+        """Let what was ahead once go from the heap."""
+        self._earliest = [(at, asset) for asset, at in self._ahead.items()]
+        heapq.heapify(self._earliest)
 
     def snapshot(self) -> dict[str, Any]:
         """What ``restore`` needs, as JSON."""
@@ -58,6 +84,7 @@ class StreamClock:
         """Go on from a snapshot."""
         self.time = state["time"]
         self._ahead = dict(state["ahead"])
+        self._sort()
 
 
 class ToldClock(StreamClock):

@@ -199,10 +199,13 @@ class Groups:
                 self._groups_of[sensor].append(group)
         self._judged = -1
         """The newest minute that is judged."""
+        self._rewound = False
+        """Whether a reading came for such a minute since."""
 
     def hear(self, sensor: str, at: int, value: float) -> None:
         """Take a reading that detection has accepted."""
         if 0 <= (minute := self._table.put(sensor, at, value)) <= self._judged:
+            self._rewound = True
             for group in self._groups_of[sensor]:
                 group.changed = minute if group.changed is None else min(group.changed, minute)
 
@@ -211,6 +214,9 @@ class Groups:
         late reading changed.
         """
         ready = (now - SETTLE) // MINUTE - 1
+        if ready <= self._judged and not self._rewound:
+            return
+        self._rewound = False
         self._table.reach(ready)
         lapse = now - self._judged * MINUTE - self._lateness
         for group in self._groups:
@@ -238,6 +244,7 @@ class Groups:
         for group in self._groups:
             if same := kept[group.name, *group.watcher.sensors]:
                 group.restore(same.pop(0))
+        self._rewound = any(group.changed is not None for group in self._groups)
 
 
 class _Group:

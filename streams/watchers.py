@@ -5,6 +5,7 @@ In: a city model. Out: watchers, always in the same order.
 
 from schemas.city import City
 from schemas.mending import likely
+from streams.districts import districts
 from streams.drains import drain_watchers
 from streams.efficiency import efficiency_watchers
 from streams.groups import Watcher
@@ -18,16 +19,17 @@ from streams.zones import zone_watchers
 
 
 def watchers(city: City) -> list[Watcher]:
-    """What looks at several sensors of the city together."""
-    city = likely(city)
-    return [
-        *rain_watchers(city),
-        *drain_watchers(city),
-        *sewer_watchers(city),
-        *zone_watchers(city),
-        *level_watchers(city),
-        *peer_watchers(city),
-        *load_watchers(city),
-        *profile_watchers(city),
-        *efficiency_watchers(city),
-    ]
+    """What looks at several sensors together: gauges one by one, the rest district by district."""
+    found: list[Watcher] = [*rain_watchers(city)]
+    for district in map(likely, districts(city)):
+        found += (
+            *drain_watchers(district),
+            *sewer_watchers(district),
+            *zone_watchers(district),
+            *level_watchers(district),
+            *peer_watchers(district),
+            *load_watchers(district),
+            *profile_watchers(district),
+            *efficiency_watchers(district),
+        )
+    return found

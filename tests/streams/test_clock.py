@@ -1,0 +1,36 @@
+"""Stream time is what a quorum of clocks has reached, however they tick."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.clock import StreamClock, quorum
+
+ASSETS = 12
+ticks = st.lists(st.tuples(st.integers(0, ASSETS - 1), st.integers(0, 30)), max_size=80)
+
+
+@given(ticks, st.integers(0, 80))
+def test_time_is_what_a_quorum_has_reached(heard: list[tuple[int, int]], stop: int) -> None:
+    """By the definition: the newest clock of each asset, and of these the third newest; restarts included."""
+    clock, newest, time = StreamClock(ASSETS), dict[int, int](), None
+    for number, (asset, at) in enumerate(heard):
+        moved = clock.hear(str(asset), at)
+        newest[asset] = max(at, newest.get(asset, at))
+        reached = sorted(newest.values(), reverse=True)[quorum(ASSETS) - 1 : quorum(ASSETS)]
+        assert moved == bool(reached and (time is None or reached[0] > time))
+        if moved:
+            time = reached[0]
+        assert clock.time == time
+        if number == stop:
+            state, clock = json.loads(json.dumps(clock.snapshot())), StreamClock(ASSETS)
+            clock.restore(state)
+
+
+def test_what_one_clock_says_again_and_again_is_not_gathered() -> None:
+    """A fast clock alone, for long: it never moves time, and is remembered once."""
+    clock = StreamClock(1_000)
+    assert not any(clock.hear("fast", at) for at in range(10_000))
+    assert clock.snapshot() == {"time": None, "ahead": {"fast": 9_999}}
+    assert len(clock._earliest) <= 2 * quorum(1_000)
