@@ -12,7 +12,8 @@ import gc
 import resource
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from common import ROOT, flags, machine, report
 from growth import city_of, name
@@ -106,7 +107,7 @@ def moved(frame: Frame, names: dict[str, list[str]], copy: int) -> Frame:
     return frame_of(frame.received, [sensors, frame.at, frame.values, frame.qualities])
 
 
-def frame_of(received: int, columns: list[list[object]]) -> Frame:
+def frame_of(received: int, columns: Sequence[list[Any]]) -> Frame:
     """A frame of columns that come from frames."""
     sensors, at, values, qualities = columns
     return Frame.model_construct(
