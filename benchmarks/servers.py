@@ -79,7 +79,7 @@ def verb(*arguments: str) -> list[str]:
     return [sys.executable, str(ROOT / "crosscurrent.py"), *arguments]
 
 
-def cpu_seconds(process: "subprocess.Popen[str]") -> float:
+def cpu_seconds(process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> float:
     """What a process has used of the processors so far, user and system."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND

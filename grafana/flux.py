@@ -11,6 +11,7 @@ column is a column of a table.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from schemas import points as table
 from schemas.points import ALARM, FACTS, INCIDENT, RAW, READING, READING_5M, Bucket, Measurement
@@ -22,13 +23,15 @@ BOTH_RUNS = "/^(${run:regex}|${beside:regex})$/"
 """That one, and the one to look at beside it."""
 NOW = "int(v: v.timeRangeStop) / 1000000"
 """The end of the picture, ms since the epoch, as times in fields are."""
+BEGUN = "int(v: v.timeRangeStart) / 1000000"
+"""Its beginning."""
 DAY_NS = 86_400_000_000_000
 RAW_SPAN = 2 * DAY_NS
 """Longer pictures are drawn from means of five minutes: as many points as a screen has columns, and cheap."""
 ALARMS_BACK = INCIDENTS_BACK = 7
 """Days before the picture in which what still stands on it may have begun; each more costs every board."""
-ALARM_ROW = ("id", "state", "severity", "priority", "announced", "cleared")
-"""Fields that every question about alarms wants."""
+ALARM_ROW = ("id", "severity", "priority", "cleared")
+"""Fields that most questions about alarms want."""
 STATE = (
     'if r.priority == 3 then "critical" else if r.priority == 2 then "warning" '
     'else if r.priority == 1 then "info" else "normal"'
@@ -37,6 +40,24 @@ STATE = (
 WHAT = 'r.asset + " " + r.condition'
 """The name of an alarm's line."""
 IMPORT = re.compile(r'import "[a-z/]+"\n')
+
+
+class Having(NamedTuple):
+    """Points by one of their fields: ``condition`` is Flux on ``r._value``, and may name the picture's ends,
+    ``begun`` and ``ended``, in ms.
+    """
+
+    measurement: Measurement
+    field: str
+    condition: str
+
+
+STANDING = Having(ALARM, "cleared", "r._value == 0 or r._value > ended")
+"""Alarms that stood at the end of the picture."""
+TOUCHING = Having(ALARM, "cleared", "r._value == 0 or r._value > begun")
+"""Alarms that stood at some time of it."""
+TOLD = Having(ALARM, "announced", "r._value >= begun")
+"""Alarms that were told in it."""
 ANNOTATION = ("time", "timeEnd", "title", "text", "tags")
 """The columns of an annotation, as Grafana calls them."""
 
@@ -78,12 +99,46 @@ def rows(
     days_back: int = 0,
     run: str = RUN,
     where: Mapping[str, str] | None = None,
+    having: Having | None = None,
 ) -> str:
-    """The same, a row a point with a column a field, in one table."""
+    """The same, a row a point with a column a field, in one table.
+
+    ``having``: only of assets (of parts, of first alarms' assets) that such points name; which of their rows
+    to keep is for the caller to say. To make rows of points is what costs in a large city. To find points by
+    a value does not: InfluxDB does that where they lie.
+    """
+    found = points(measurement, *fields, city=city, days_back=days_back, run=run, where=where)
+    if having is not None:
+        found = _of_those(measurement, found, having, city, days_back, run, where)
+    keys = _names(("_time", *measurement.tags))
     return flow(
-        points(measurement, *fields, city=city, days_back=days_back, run=run, where=where),
-        'pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")',
+        found,
+        'group(columns: ["_field"])',  # one table a field, put together by InfluxDB, not one a series
+        f'pivot(rowKey: {keys}, columnKey: ["_field"], valueColumn: "_value")',
         "group()",
+    )
+
+
+def _of_those(
+    measurement: Measurement,
+    found: str,
+    having: Having,
+    city: str,
+    days_back: int,
+    run: str,
+    where: Mapping[str, str] | None,
+) -> str:
+    """Points of the assets that other points name."""
+    tag = next(tag for tag in measurement.tags if tag in {"asset", "first_asset"})
+    named = points(having.measurement, having.field, city=city, days_back=days_back, run=run, where=where)
+    return script(
+        f"(() => {{\n  begun = {BEGUN}\n  ended = {NOW}",
+        # A name is a constant to InfluxDB, which it compares with where the points lie; an expression is not.
+        f"  named = {named}\n    |> filter(fn: (r) => {having.condition})\n    |> group()"
+        f' |> distinct(column: "{tag}") |> findColumn(fn: (key) => true, column: "_value")',
+        '  those = regexp.compile(v: "\\\\A(" + strings.joinStr(arr: named, v: "|") + ")\\\\z")',
+        f"  return {found}\n    |> filter(fn: (r) => r.{tag} =~ those)\n}})()",
+        imports=["regexp", "strings"],
     )
 
 
@@ -111,11 +166,17 @@ def readings(city: str, where: Mapping[str, str], by: str) -> str:
 
 
 def alarms(
-    city: str, where: Mapping[str, str] | None = None, *more: str, days: int = ALARMS_BACK, run: str = RUN
+    city: str,
+    where: Mapping[str, str] | None = None,
+    *fields: str,
+    days: int = ALARMS_BACK,
+    run: str = RUN,
+    having: Having | None = None,
 ) -> str:
     """Alarms raised in the picture or in the days before it and told by its end; not those taken back."""
+    asked = dict.fromkeys(("state", "announced", *(fields or ALARM_ROW)))
     return flow(
-        rows(ALARM, *ALARM_ROW, *more, city=city, days_back=days, run=run, where=where),
+        rows(ALARM, *asked, city=city, days_back=days, run=run, where=where, having=having),
         f'filter(fn: (r) => r.state != "retracted" and (not exists r.announced or r.announced <= {NOW}))',
     )
 
@@ -123,26 +184,31 @@ def alarms(
 def standing(city: str, where: Mapping[str, str] | None = None, *more: str) -> str:
     """Alarms that stood at the end of the picture, a row each, the newest first."""
     return flow(
-        alarms(city, where, *more),
+        alarms(city, where, *ALARM_ROW, *more, having=STANDING),
         f"filter(fn: (r) => r.cleared == 0 or r.cleared > {NOW})",
         'sort(columns: ["_time"], desc: true)',
     )
 
 
+def touching(city: str, where: Mapping[str, str] | None = None, run: str = RUN) -> str:
+    """Alarms that stood at some time of the picture."""
+    return alarms(city, where, run=run, having=TOUCHING)
+
+
 def raised(city: str, run: str = RUN) -> str:
     """Alarms by when they were first told to people, which is what an operator's load is counted by."""
     return flow(
-        alarms(city, days=1, run=run),
+        alarms(city, None, "severity", "priority", days=1, run=run, having=TOLD),
         "map(fn: (r) => ({r with _time: time(v: r.announced * 1000000)}))",
         "range(start: v.timeRangeStart, stop: v.timeRangeStop)",
     )
 
 
-def incidents(city: str, *fields: str, run: str = RUN) -> str:
+def incidents(city: str, *fields: str, run: str = RUN, having: Having | None = None) -> str:
     """Incidents as they stood at the end of the picture: of each the newest revision known by then."""
     asked = dict.fromkeys(("incident", "revision", "known_at", "stands", "open", *fields))
     return flow(
-        rows(INCIDENT, *asked, city=city, days_back=INCIDENTS_BACK, run=run),
+        rows(INCIDENT, *asked, city=city, days_back=INCIDENTS_BACK, run=run, having=having),
         f"filter(fn: (r) => r.known_at <= {NOW})",
         'group(columns: ["run", "incident"])',
         'max(column: "revision")',
@@ -151,20 +217,41 @@ def incidents(city: str, *fields: str, run: str = RUN) -> str:
     )
 
 
-def parts(measurement: Measurement, city: str, *fields: str, incident: str = "", asset: str = "") -> str:
-    """The entries of one list of incidents (or of one ``incident``), as their newest revisions have them.
+def incident(city: str, which: str, *fields: str) -> str:
+    """One incident as it stood at the end of the picture."""
+    return flow(incidents(city, *fields, having=_is(INCIDENT, "incident", which)), _only("incident", which))
 
-    ``asset``: of this one only; asked for before the lists are joined, which is what costs in a large city.
+
+def parts(
+    measurement: Measurement,
+    city: str,
+    *fields: str,
+    incident: str = "",
+    asset: str = "",
+    having: Having | None = None,
+) -> str:
+    """The entries of one list of incidents, as their newest revisions have them.
+
+    Of one ``incident``, or of one ``asset``, or of incidents ``having`` something in common.
     """
-    entries = rows(measurement, "incident", "revision", *fields, city=city, days_back=INCIDENTS_BACK)
-    newest = incidents(city)
+    only = []
     if incident:
-        only = f'filter(fn: (r) => r.incident == "{incident}")'
-        entries, newest = flow(entries, only), flow(newest, only)
+        having, only = _is(INCIDENT, "incident", incident), [_only("incident", incident)]
     if asset:
-        entries = flow(entries, f'filter(fn: (r) => r.asset == "{asset}")')
+        having, only = _is(measurement, "asset", asset), [_only("asset", asset)]
+    entries = rows(
+        measurement, "incident", "revision", *fields, city=city, days_back=INCIDENTS_BACK, having=having
+    )
     kept = 'keep(columns: ["incident", "revision", "open"])'
-    return joined(entries, flow(newest, kept), "incident", "revision")
+    return joined(flow(entries, *only), flow(incidents(city, having=having), kept), "incident", "revision")
+
+
+def _is(measurement: Measurement, field: str, value: str) -> Having:
+    return Having(measurement, field, f'r._value == "{value}"')
+
+
+def _only(column: str, value: str) -> str:
+    return f'filter(fn: (r) => r.{column} == "{value}")'
 
 
 def joined(left: str, right: str, *on: str) -> str:
@@ -176,7 +263,10 @@ def joined(left: str, right: str, *on: str) -> str:
 
 
 def timeline(alarm_rows: str, name: str = WHAT) -> str:
-    """A line for each ``name``, with the state from when an alarm was raised to when it cleared."""
+    """A line for each ``name``, with the state from when an alarm was raised to when it cleared.
+
+    ``alarm_rows``: as ``touching`` gives them.
+    """
     return script(
         f"alarms = {alarm_rows}\n"
         "  |> filter(fn: (r) => r.cleared == 0 or r.cleared * 1000000 > int(v: v.timeRangeStart))",

@@ -23,7 +23,7 @@ from grafana_foundation_sdk.cog import builder, variants
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as models
 
-from grafana import look
+from grafana import flux, look
 from grafana.names import DATASOURCE, DATASOURCE_TYPE
 
 Panel = builder.Builder[models.Panel]
@@ -62,7 +62,7 @@ class FluxBuilder(builder.Builder[Flux]):
     """What the SDK's panels take."""
 
     def __init__(self, query: str, ref: str = "A") -> None:
-        self._query = Flux(query, ref)
+        self._query = Flux(flux.script(query), ref)
 
     def build(self) -> Flux:
         """The query."""

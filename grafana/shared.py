@@ -7,7 +7,7 @@ Out: builders of panels, or links.
 from typing import Any
 
 from grafana import flux, look, names, panels
-from schemas.points import EXPECTED
+from schemas.points import ALARM, EXPECTED
 
 FLOOD = 10
 """Alarms in ten minutes at one desk above which nobody keeps up (ISA-18.2, EEMUA 191)."""
@@ -144,18 +144,22 @@ def soon(city: str) -> str:
     """What open incidents foretell for the two hours after the picture's end."""
     fields = ("asset", "utility", "condition", "start", "end", "probability")
     return flux.flow(
-        flux.parts(EXPECTED, city, *fields),
+        flux.parts(EXPECTED, city, *fields, having=flux.Having(EXPECTED, "end", "r._value >= ended")),
         f"filter(fn: (r) => r.open and r.end >= {flux.NOW} and r.start <= {flux.NOW} + {TWO_HOURS_MS})",
     )
 
 
 def newest(city: str, **place: Any) -> panels.Panel:
     """Whether what the board shows is of now."""
-    age = flux.flow(
-        flux.alarms(city),
-        "map(fn: (r) => ({r with _value: r.announced}))",
-        'max(column: "_value")',
-        f"map(fn: (r) => ({{_value: float(v: {flux.NOW} - r._value) / 1000.0}}))",
+    age = flux.script(
+        f"ended = {flux.NOW}",  # a name is a constant to InfluxDB, which finds the newest by itself then
+        flux.flow(
+            flux.points(ALARM, "announced", city=city, days_back=flux.ALARMS_BACK),
+            "filter(fn: (r) => r._value <= ended)",
+            "group()",
+            "max()",
+            "map(fn: (r) => ({_value: float(v: ended - r._value) / 1000.0}))",
+        ),
     )
     return panels.figure(
         "Since the last alarm",

@@ -26,6 +26,7 @@ def rules(city: str) -> list[Rule]:
         _lag(city),
         _heartbeat(),
         _letters(city),
+        _ledger(city),
         _writes(city),
         _incident(city),
     ]
@@ -142,6 +143,27 @@ def _letters(city: str) -> Rule:
         runbook="dead-letters",
         board="pipeline",
         panel="Refused",
+        no_data="OK",
+    )
+
+
+def _ledger(city: str) -> Rule:
+    return Rule(
+        name="ledger",
+        title=f"The ledger does not balance: {city}",
+        query=flux.flow(pipeline.unbalanced(city, LIVE), "map(fn: (r) => ({r with _time: v.timeRangeStop}))"),
+        above=0,
+        window=_TEN_MINUTES,
+        lasting="0s",
+        severity="critical",
+        summary="{{ .Values.B }} things are missing, or there and unexplained.",
+        description=(
+            "The newest 'crosscurrent ledger verify' found that what follows from the readings does not "
+            "stand where it should. Its list names each by id."
+        ),
+        runbook="ledger",
+        board="pipeline",
+        panel="Ledger",
         no_data="OK",
     )
 

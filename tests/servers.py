@@ -71,6 +71,13 @@ class Server:
                 raise RuntimeError(f"{self.name} does not answer on port {self.port}:\n{said.read_text()}")
             time.sleep(0.02)
 
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """What runs. Raises RuntimeError where nothing does."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return self._process
+
     def stop(self) -> None:
         """End in order: it writes down what it holds."""
         self._end(signal.SIGTERM)
@@ -81,10 +88,9 @@ class Server:
 
     def freeze(self, seconds: float) -> None:
         """Answer nobody for a while, as if the network were cut; connections stay."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self.process.send_signal(signal.SIGSTOP)
         time.sleep(seconds)
-        self._process.send_signal(signal.SIGCONT)
+        self.process.send_signal(signal.SIGCONT)
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:

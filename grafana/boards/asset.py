@@ -27,7 +27,7 @@ def build(city: City) -> dict[str, Any]:
                 panels.states(
                     "Alarms",
                     "The alarms of this asset over time, by severity.",
-                    flux.timeline(flux.alarms(name, chosen), "r.condition"),
+                    flux.timeline(flux.touching(name, chosen), "r.condition"),
                     width=24,
                     height=5,
                     empty="this asset had no alarm in this time range",

@@ -58,7 +58,7 @@ def build(city: City) -> dict[str, Any]:
                 panels.states(
                     "Utilities",
                     "The alarms of each utility over time.",
-                    flux.timeline(flux.alarms(name), 'r.utility + " · " + r.asset + " " + r.condition'),
+                    flux.timeline(flux.touching(name), 'r.utility + " · " + r.asset + " " + r.condition'),
                     width=24,
                     height=12,
                 )

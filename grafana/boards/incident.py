@@ -24,12 +24,9 @@ def build(city: City) -> dict[str, Any]:
                 panels.rows(
                     "What happened",
                     "The incident as it stood at the end of the time range.",
-                    flux.flow(
-                        flux.incidents(
-                            name, "severity", "opened", "closed", "summary", "root_asset", "root_condition",
-                            "probability", "members", "standing",
-                        ),
-                        _ONLY,
+                    flux.incident(
+                        name, THIS, "severity", "opened", "closed", "summary", "root_asset", "root_condition",
+                        "probability", "members", "standing",
                     ),
                     {
                         "severity": "Severity", "opened": "Since", "closed": "Until", "summary": "What",
@@ -130,7 +127,7 @@ def _explanation(city: str) -> panels.Panel:
     return panels.rows(
         "In words",
         "What brought what and how that is known, who stayed quiet, what would not be without the root.",
-        flux.flow(flux.incidents(city, "explanation"), _ONLY),
+        flux.incident(city, THIS, "explanation"),
         {"explanation": "Explanation"},
         {"Explanation": {"custom.inspect": True, "custom.cellOptions": {"type": "auto", "wrapText": True}}},
         width=16,
@@ -156,7 +153,7 @@ def _alternatives(city: str) -> panels.Panel:
 
 def _members(city: str) -> str:
     members = flux.parts(MEMBER, city, "asset", "condition", "since", "until", incident=THIS)
-    severities = flux.alarms(city, None, days=flux.INCIDENTS_BACK)
+    severities = flux.touching(city)
     key = 'r.asset + " " + r.condition + " " + string(v: {at})'
     mine = flux.flow(members, f"map(fn: (r) => ({{key: {key.format(at='r.since')}}}))")
     theirs = flux.flow(

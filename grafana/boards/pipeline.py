@@ -19,7 +19,7 @@ def build(city: City) -> dict[str, Any]:
         "Pipeline health",
         "Crosscurrent itself: how much comes, how far it has got, what was refused, what waits.",
         {
-            "": [_behind(name), _refused(name), _unwritten(name), _away(name)],
+            "": [_behind(name), _refused(name), _unwritten(name), _away(name), _ledger(name)],
             "Who is at work": [_parts(name), _starts(name)],
             "What comes": [
                 _rate(name, "Readings", "Let in, late, twice, or of the future.", "readings_total",
@@ -108,14 +108,16 @@ def refused(city: str, run: str = flux.RUN) -> str:
     )  # fmt: skip
 
 
-def _figure(title: str, says: str, query: str, limit: float, unit: str = "none") -> panels.Panel:
+def _figure(
+    title: str, says: str, query: str, limit: float, unit: str = "none", width: int = 5
+) -> panels.Panel:
     return panels.figure(
         title,
         says,
         query,
         unit=unit,
         steps=[(None, look.CALM), (limit, shared.STOP)],
-        width=6,
+        width=width,
         height=4,
         empty="not reported",
     )
@@ -171,6 +173,26 @@ def _away(city: str) -> panels.Panel:
     )
 
 
+def unbalanced(city: str, run: str = flux.RUN) -> str:
+    """What the newest look into the ledger found missing or unexplained; looks are a day apart at most."""
+    return flux.flow(
+        flux.points(PIPELINE, "ledger_missing", "ledger_unexplained", city=city, days_back=1, run=run),
+        "last()",
+        "group()",
+        "sum()",
+    )
+
+
+def _ledger(city: str) -> panels.Panel:
+    return _figure(
+        "Ledger",
+        "What the newest 'crosscurrent ledger verify' found missing or unexplained, in a day at most.",
+        unbalanced(city),
+        1,
+        width=4,
+    )
+
+
 def _rate(city: str, title: str, says: str, *fields: str, label: str, by: str = "_field") -> panels.Panel:
     """Counters as rates; a part that began anew counts on from nothing."""
     query = flux.flow(
@@ -202,8 +224,7 @@ def _level(
 
 def _announced(city: str) -> panels.Panel:
     query = flux.flow(
-        flux.alarms(city),
-        "filter(fn: (r) => r._time >= v.timeRangeStart)",
+        flux.alarms(city, days=0),
         "map(fn: (r) => ({_time: r._time, "
         "_value: float(v: r.announced - int(v: r._time) / 1000000) / 1000.0}))",
         'sort(columns: ["_time"])',

@@ -25,7 +25,7 @@ def build(city: City) -> dict[str, Any]:
                 panels.states(
                     "Alarms of both",
                     "Every alarm over time, a line for each run: a line without its twin is what differs.",
-                    flux.timeline(both, f'{flux.WHAT} + " · " + r.run'),
+                    flux.timeline(flux.touching(name, run=flux.BOTH_RUNS), f'{flux.WHAT} + " · " + r.run'),
                     width=24,
                     height=16,
                     empty="neither run has an alarm in this time range",

@@ -44,7 +44,7 @@ def build(city: City, utility: Utility) -> dict[str, Any]:
                 panels.states(
                     "Alarms",
                     "Each alarm of this utility over time, by its severity.",
-                    flux.timeline(flux.alarms(name, where)),
+                    flux.timeline(flux.touching(name, where)),
                     width=12,
                     height=8,
                     empty="no alarm in this time range",

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 
 from runner.influx.lines import MILLISECOND_NS, line
-from runner.influx.settings import InfluxSettings
+from runner.influx.settings import InfluxFailed, InfluxSettings
 from runner.influx.writer import Away, Writer
 from runner.metrics import Figure, figures_of
 from schemas.points import LIVE, NONE, PIPELINE
@@ -42,6 +42,19 @@ def lines_of(city: str, part: str, figures: Iterable[Figure], at: int) -> Iterat
             found[tuple(labels.get(tag, NONE) for tag in PIPELINE.tags)][name] = figure.value
     for values, fields in found.items():
         yield line(PIPELINE, dict(zip(PIPELINE.tags, values, strict=True)), fields, at * MILLISECOND_NS)
+
+
+def written(city: str, part: str, settings: InfluxSettings, figures: Iterable[Figure]) -> None:
+    """Write a part's figures of now, once. Raises InfluxFailed where InfluxDB does not take them."""
+    with closing(Writer(settings)) as writer:
+        try:
+            refused = writer.write(
+                PIPELINE.bucket.name, list(lines_of(city, part, figures, time.time_ns() // MILLISECOND_NS))
+            )
+        except Away as away:
+            raise InfluxFailed(str(away)) from away
+        for one in refused:
+            raise InfluxFailed(f"InfluxDB {settings.url} refuses a figure: {one.reason}")
 
 
 class Watcher:

@@ -18,6 +18,7 @@ from runner.kafka.reading import count_of, read
 from runner.kafka.records import kind_of, place_of
 from runner.kafka.replaying import KafkaSource, frames_on
 from runner.kafka.settings import KafkaSettings
+from runner.metrics import Figure
 from runner.replay import batches
 from schemas.alarms import AlarmChange
 from schemas.alerting import Policy
@@ -229,3 +230,12 @@ def faults(accounts: Iterable[Account]) -> list[str]:
         for what, ids in (("missing", account.missing), ("unexplained", account.unexplained))
         for one in ids
     ]
+
+
+def figures(accounts: Iterable[Account]) -> Iterator[Figure]:
+    """How many are due, missing and unexplained, by kind."""
+    for account in accounts:
+        kind = {"kind": account.kind}
+        yield Figure("crosscurrent_ledger_due", "gauge", "", len(account.due), kind)
+        yield Figure("crosscurrent_ledger_missing", "gauge", "", len(account.missing), kind)
+        yield Figure("crosscurrent_ledger_unexplained", "gauge", "", len(account.unexplained), kind)

@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from runner.moments import BadUsage
+
 SUMMARY = "Verify that all that follows from the readings on Kafka is there, by id."
 
 
@@ -30,11 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--influx", metavar="URL", help="also what this InfluxDB holds: http://HOST[:PORT] or https://..."
     )
     parser.add_argument("--token-file", metavar="FILE", type=Path, help="InfluxDB: a token that may read")
+    parser.add_argument(
+        "--write-token-file",
+        metavar="FILE",
+        type=Path,
+        help="InfluxDB: a token that may write; the figures go there, for the board of the pipeline",
+    )
     parser.add_argument("--twice", action="store_true", help="also list what is there twice (harmless)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Verify; 0, or 1. Raises BadConfig, BadUsage, KafkaFailed, ExtraMissing or OSError."""
+    """Verify; 0, or 1. Raises BadConfig, BadUsage, KafkaFailed, InfluxFailed, ExtraMissing or OSError."""
+    if args.write_token_file and not args.influx:
+        raise BadUsage("--write-token-file is for an InfluxDB: name it with --influx")
     from alerts.policyfile import load_policy
     from runner.extras import needs
     from runner.kafka.settings import kafka_settings
@@ -44,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from streams.causes import load_causes
 
     with needs("kafka"):
-        from runner.kafka.ledger import Ledger, faults
+        from runner.kafka.ledger import Ledger, faults, figures
 
     city = load_city(args.city)
     ledger = Ledger(
@@ -64,6 +74,12 @@ def run(args: argparse.Namespace) -> int:
         settings = influx_settings(args.influx, args.token_file, os.environ)
         accounts += ledger.points(Held(settings, city.city))
     found = faults(accounts)
+    if args.write_token_file:
+        with needs("influx"):
+            from runner.influx.figures import written
+            from runner.influx.settings import influx_settings
+        settings = influx_settings(args.influx, args.write_token_file, os.environ)
+        written(city.city, "ledger", settings, figures(accounts))
     lines = list(found)
     if args.twice:
         lines += [f"twice  {account.kind}  {one}" for account in accounts for one in account.twice]

@@ -65,7 +65,7 @@ class Room:
         self.address = address
         self.reader = folder / "reader"
         """The file with the token that may read, and nothing else."""
-        self.settings = InfluxSettings(url=address, token_file=folder / "owner", timeout_seconds=60)
+        self.settings = InfluxSettings(url=address, token_file=folder / "owner", timeout_seconds=300)
         self.day = datetime.now(UTC).date() - timedelta(days=2)
         self.incident = ""
         """The incident that holds most."""
@@ -139,7 +139,7 @@ class Room:
             },
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=300) as answer:
                 said: bytes = answer.read()
         except urllib.error.HTTPError as error:
             raise Refused(f"{error.read().decode()}\n{query}") from error

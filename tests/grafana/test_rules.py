@@ -25,6 +25,7 @@ NO_DATA = {
     "lag": ("OK", "Error"),
     "heartbeat": ("OK", "OK"),
     "letters": ("OK", "Error"),
+    "ledger": ("OK", "Error"),
     "writes": ("OK", "Alerting"),
     "incident": ("OK", "Error"),
 }
