@@ -11,12 +11,17 @@ level of the client below it.
 import asyncio
 import ssl
 import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiokafka
 import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.transports import SchedulingStrategyT
 
 from runner.kafka.carrier import Carrier
 from runner.kafka.settings import KafkaSettings
@@ -24,6 +29,32 @@ from runner.kafka.stages import Record, Stage
 from runner.kafka.watchdog import Watchdog
 
 LOOK_SECONDS = 0.1
+FETCH_RECORDS = 100
+"""Records that are handed over as one at most: while they are worked on, Faust's loop stands still."""
+
+
+class _Batches(SchedulingStrategyT):
+    """Hands over what was fetched of a partition as one record: each takes Faust 100 us, however small."""
+
+    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
+        """A record for each partition: the last one, with all of them as its value."""
+        for tp, fetched in records.items():
+            yield tp, replace(fetched[-1], key=None, value=fetched)
+
+
+class _AsFetched(faust.Schema[Any, Any]):
+    """Leaves a value as it is."""
+
+    def loads_value(
+        self,
+        app: Any,  # noqa: ARG002 - Faust's signature
+        message: Any,
+        *,
+        loads: Any = None,  # noqa: ARG002 - Faust's signature
+        serializer: Any = None,  # noqa: ARG002 - Faust's signature
+    ) -> Any:
+        """The records of a batch."""
+        return message.value
 
 
 class _CommittedOnly(driver.AIOKafkaConsumerThread):
@@ -81,9 +112,9 @@ class FaustWorker:
         asyncio.run(self._run(stopping))
 
     async def _run(self, stopping: threading.Event) -> None:
-        app = self._app()
-        app.agent(app.topic(self._topic, value_type=bytes, value_serializer="raw"))(self._work)
-        with self._watchdog:
+        with TemporaryDirectory(prefix="crosscurrent-faust-") as folder, self._watchdog:
+            app = self._app(Path(folder))
+            app.agent(app.topic(self._topic, schema=_AsFetched()))(self._work)
             await app.start()
             try:
                 await self._look_after(app, stopping)
@@ -91,7 +122,8 @@ class FaustWorker:
             finally:
                 await app.stop()
 
-    def _app(self) -> faust.App:
+    def _app(self, folder: Path) -> faust.App:
+        """``folder``: Faust wants one, though nothing of ours is written there."""
         settings = self._settings
         more: dict[str, Any] = {}
         if settings.member is not None:
@@ -102,11 +134,14 @@ class FaustWorker:
             broker_credentials=_credentials(settings),
             broker_session_timeout=settings.session_seconds,
             broker_heartbeat_interval=settings.session_seconds / 3,
+            broker_max_poll_records=FETCH_RECORDS,
+            ConsumerScheduler=_Batches,
+            datadir=str(folder),
             consumer_auto_offset_reset="earliest",
             topic_allow_declare=False,
             topic_disable_leader=True,
             stream_wait_empty=False,
-            stream_buffer_maxsize=64,
+            stream_buffer_maxsize=16,
             web_enabled=False,
             **more,
         )
@@ -116,15 +151,9 @@ class FaustWorker:
     async def _work(self, stream: Any) -> None:
         """Faust would skip a record that failed: so the first failure ends the worker."""
         try:
-            async for event in stream.events():
-                message = event.message
-                headers = dict(message.headers or ())
-                said = {name: value.decode(errors="replace") for name, value in headers.items()}
-                key = (message.key or b"").decode(errors="replace")
-                at = round(message.timestamp * 1000)
-                self.carrier.take(
-                    message.partition, Record(message.offset, at, key, message.value or b"", said)
-                )
+            async for batch in stream:
+                for one in batch:  # without a wait in between: none of them may outlive a rebalance
+                    self.carrier.take(one.partition, _record(one))
         except Exception as error:  # noqa: BLE001 - raised again by _look_after
             self._failure = error
             await asyncio.Event().wait()
@@ -140,6 +169,13 @@ class FaustWorker:
             self.carrier.ends = {
                 tp.partition: app.consumer.highwater(tp) or 0 for tp in app.consumer.assignment()
             }
+
+
+def _record(one: Any) -> Record:
+    """What a stage is told of a record."""
+    said = {name: value.decode(errors="replace") for name, value in one.headers if value is not None}
+    key = (one.key or b"").decode(errors="replace")
+    return Record(one.offset, one.timestamp, key, one.value or b"", said)
 
 
 def _credentials(settings: KafkaSettings) -> Any:
