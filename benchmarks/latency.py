@@ -9,14 +9,13 @@ it writes. Only alarms count that a reading makes when it comes, not those that 
 missing): their ``known_at`` is the time of a reading of their sensor.
 """
 
-import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-from servers import PATIENCE_SECONDS, Ends, running, verb, wait_until
+from publisher import Publisher
+from servers import Ends, running, verb, wait_until
 
 from collectors.intake import Intake
 from collectors.messages import Message
@@ -32,10 +31,6 @@ from tests.servers import Kafka, Mosquitto
 RATE = 10_000
 PREFIX = "latency."
 WARM_SECONDS = 2.0
-SLOT_SECONDS = 0.01
-"""Messages are handed over in lots of so long."""
-WINDOW = 5_000
-"""Messages on the way to mosquitto; beyond it the publisher waits, and the rate is not reached."""
 
 
 def latencies(
@@ -46,7 +41,7 @@ def latencies(
     table = TopicTable(settings)
     table.create()
     table.close()
-    readings = _readings_of(city, messages[: round((seconds + WARM_SECONDS) * RATE)])
+    readings = _readings_of(city, messages, round((seconds + WARM_SECONDS) * RATE))
     variables = {"CROSSCURRENT_KAFKA_PREFIX": PREFIX}
     of_city = ["--city", str(city), "--kafka", kafka.address]
     with (
@@ -56,11 +51,15 @@ def latencies(
         for process in (worker, collector):
             assert process.stdout is not None
             process.stdout.readline()
-        published = _publish(mosquitto.port, messages, readings, seconds + WARM_SECONDS)
+        rate = RATE * len(readings) / sum(map(len, readings))
+        publisher = Publisher(mosquitto.port, partial(list, messages[: len(readings)]), rate)
+        publisher.start()
+        times = publisher.wait().times
         ends = Ends(kafka.bootstrap, settings.name(READINGS))
         _until_quiet(ends)
         ends.close()
-    begun = min(published.values()) + WARM_SECONDS
+    published = {key: at for keys, at in zip(readings, times, strict=True) for key in keys}
+    begun = times[0] + WARM_SECONDS
     delays = sorted(
         record.at / 1000 - published[key]
         for partition in range(ALARMS.partitions)
@@ -70,9 +69,8 @@ def latencies(
         and published[key] >= begun
     )
     ms = [round(1000 * delay, 1) for delay in delays]
-    rate = len(published) / (max(published.values()) - min(published.values()))
     return {
-        "publish_to_alarm_readings_per_second": round(rate),
+        "publish_to_alarm_readings_per_second": round(len(published) / (times[-1] - times[0])),
         "publish_to_alarm_alarms": len(ms),
         "publish_to_alarm_ms_p50": ms[len(ms) // 2],
         "publish_to_alarm_ms_p99": ms[len(ms) * 99 // 100],
@@ -80,46 +78,21 @@ def latencies(
     }
 
 
-def _readings_of(city: Path, messages: list[Message]) -> list[list[tuple[str, int]]]:
-    """Sensor and time of the readings in each message."""
-    intake = Intake(load_city(city))
-    return [
-        [
+def _readings_of(city: Path, messages: list[Message], most: int) -> list[list[tuple[str, int]]]:
+    """Sensor and time of the readings in each message, until there are so many."""
+    intake, found, count = Intake(load_city(city)), [], 0
+    for message in messages:
+        keys = [
             key
             for record in intake.step([message]).records
             if isinstance(record, Frame)
             for key in zip(record.sensors, record.at, strict=True)
         ]
-        for message in messages
-    ]
-
-
-def _publish(
-    port: int, messages: list[Message], readings: list[list[tuple[str, int]]], seconds: float
-) -> dict[tuple[str, int], float]:
-    """Publish at the rate; when each reading was handed over, seconds since 1970."""
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.max_inflight_messages_set(0)
-    room = threading.Semaphore(WINDOW)
-    client.on_publish = lambda *_: room.release()
-    client.connect("127.0.0.1", port)
-    client.loop_start()
-    published: dict[tuple[str, int], float] = {}
-    began, sent = time.monotonic(), 0
-    for message, keys in zip(messages, readings, strict=False):
-        ahead = sent / RATE - (time.monotonic() - began)
-        if ahead > SLOT_SECONDS:
-            time.sleep(ahead)
-        if sent / RATE > seconds:
+        found.append(keys)
+        count += len(keys)
+        if count >= most:
             break
-        room.acquire()
-        published |= dict.fromkeys(keys, time.time())
-        client.publish(message.topic, message.payload, qos=1)
-        sent += len(keys)
-    client.publish("benchmark/end", qos=1).wait_for_publish(PATIENCE_SECONDS)
-    client.disconnect()
-    client.loop_stop()
-    return published
+    return found
 
 
 def _until_quiet(ends: Ends) -> None:

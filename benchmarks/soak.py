@@ -13,7 +13,6 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections import defaultdict
@@ -23,9 +22,8 @@ from itertools import count
 from pathlib import Path
 from statistics import median
 
-import paho.mqtt.client as mqtt
 from common import machine, report
-from paho.mqtt.enums import CallbackAPIVersion
+from publisher import Publisher
 from servers import PATIENCE_SECONDS, RIVERTON, in_districts, large_city, verb, wait_until
 
 from collectors.messages import Message
@@ -41,7 +39,6 @@ READINGS_A_MESSAGE = 58_040 / 45_409
 LOOK_SECONDS = 10.0
 WARM_SECONDS = 120.0
 """What a process takes in its first minutes says nothing about growth."""
-WINDOW = 5_000
 SETTLED = 100
 """Offsets that remain when all is taken: ends of transactions."""
 STARTS = "crosscurrent_starts_total"
@@ -56,48 +53,6 @@ def days() -> Iterator[Message]:
         for message in messages:
             payload = message.payload.replace(then, today)
             yield from in_districts([message._replace(payload=payload)], DISTRICTS)
-
-
-class Publisher:
-    """Publishes at a steady rate in a thread of its own, between ``start`` and ``stop``."""
-
-    def __init__(self, port: int, rate: float) -> None:
-        self.acknowledged = 0
-        self._room = threading.Semaphore(WINDOW)
-        self._rate = rate / READINGS_A_MESSAGE
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="publisher")
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
-        self._client.max_inflight_messages_set(0)
-        self._client.on_publish = self._on_publish
-        self._client.connect("127.0.0.1", port)
-
-    def start(self) -> None:
-        """Begin."""
-        self._client.loop_start()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Publish no more, and wait until mosquitto has all."""
-        self._stopping.set()
-        self._thread.join()
-        for _ in range(WINDOW):
-            if not self._room.acquire(timeout=PATIENCE_SECONDS):
-                raise TimeoutError("mosquitto does not acknowledge what was published")
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _on_publish(self, *_: object) -> None:
-        self.acknowledged += 1
-        self._room.release()
-
-    def _run(self) -> None:
-        began = time.monotonic()
-        for number, message in enumerate(days()):
-            if self._stopping.wait(max(0.0, number / self._rate - (time.monotonic() - began) - 0.01)):
-                return
-            self._room.acquire()
-            self._client.publish(message.topic, message.payload, qos=1)
 
 
 class Watch:
@@ -178,16 +133,16 @@ def main() -> int:
                 wait_until(
                     lambda: total(watch.figures(), "crosscurrent_connections_total") > 0, "a connection"
                 )
-                publisher = Publisher(mosquitto.port, args.rate)
+                publisher = Publisher(mosquitto.port, days, args.rate / READINGS_A_MESSAGE)
                 began = time.monotonic()
                 publisher.start()
                 while (elapsed := time.monotonic() - began) < args.minutes * 60:
                     if elapsed > min(WARM_SECONDS, args.minutes * 20):
                         watch.look()
                     time.sleep(LOOK_SECONDS)
-                publisher.stop()
+                published = publisher.stop().acknowledged
                 seconds = time.monotonic() - began
-                accepted = until_quiet(watch, publisher.acknowledged)
+                accepted = until_quiet(watch, published)
                 readings = total(watch.figures(), "crosscurrent_readings_total")
                 starts = {one.labels["service"]: one.value for one in watch.figures() if one.name == STARTS}
                 process.terminate()
@@ -203,7 +158,7 @@ def main() -> int:
         "minutes": round(seconds / 60, 1),
         "readings": readings,
         "readings_per_second": round(readings / seconds),
-        "messages_published": publisher.acknowledged,
+        "messages_published": published,
         "messages_accepted": accepted,
         "lag_records_median": median(watch.lag),
         "lag_records_max": max(watch.lag),
@@ -216,7 +171,7 @@ def main() -> int:
         figures[f"{service}_memory_mb_first_quarter"] = round(median(found[:quarter]), 1)
         figures[f"{service}_memory_mb_last_quarter"] = round(median(found[-quarter:]), 1)
     report("soak", before, figures, {}, args.json)
-    return 1 if ledger.returncode or accepted < publisher.acknowledged else 0
+    return 1 if ledger.returncode or accepted < published else 0
 
 
 if __name__ == "__main__":

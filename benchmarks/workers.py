@@ -165,7 +165,7 @@ class Workers:
         self._folder, self._city_file = folder, city_file
         self._city = load_city(city_file)
         self._settings = kafka_settings(address, {})
-        self._producer = Producer({"bootstrap.servers": self._settings.bootstrap, "linger.ms": 20})
+        self._producer = Producer(self._settings.librdkafka({"linger.ms": 20}))
         self._messages, self._batch = messages, batch
         records = list(self._sorted())
         self.readings = sum(len(r.sensors) for _, _, r in records if isinstance(r, Frame))
