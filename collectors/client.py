@@ -15,6 +15,8 @@ FINAL = frozenset({133, 134, 135, 138, 140})
 """Refusals that trying again does not mend: client id, user or password, not allowed, banned, method."""
 UNSUPPORTED_VERSION = 132
 CHUNK_BYTES = 64 * 1024
+TRACEPARENT = b"\x26\x00\x0btraceparent"
+"""A user property (38) with the key of eleven letters; its value follows, with its length."""
 
 
 class BrokerFailed(CrosscurrentError, OSError):
@@ -28,10 +30,12 @@ class Received(NamedTuple):
     payload: bytes
     mid: int
     qos: int
+    trace: bytes = b""
+    """Its user property ``traceparent``, if it has one."""
 
 
 class ReceivingClient(Client):
-    """paho's client, quicker at receiving: reads many messages at once, looks at no properties of theirs,
+    """paho's client, quicker at receiving: reads many messages at once, looks at one property of theirs only,
     acknowledges many with one packet. What is received goes to ``on_received``.
 
     paho itself reads each message with a wait and three reads, and makes an object for its properties, which
@@ -65,15 +69,17 @@ class ReceivingClient(Client):
     def _handle_publish(self) -> MQTTErrorCode:
         packet, qos = self._in_packet["packet"], self._in_packet["command"] >> 1 & 3
         end = 2 + int.from_bytes(packet[:2])
-        topic, mid = bytes(packet[2:end]), 0
+        topic, mid, trace = bytes(packet[2:end]), 0, b""
         if qos:
             mid = int.from_bytes(packet[end : end + 2])
             end += 2
         if self._protocol == MQTTProtocolVersion.MQTTv5:
-            end = _after_properties(packet, end)
+            start, end = end, _after_properties(packet, end)
+            if end - start > len(TRACEPARENT):
+                trace = _trace(bytes(packet[start:end]))
         if qos == 2 or end > len(packet):  # we never ask for QoS 2
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
-        self.on_received(Received(topic, bytes(packet[end:]), mid, qos))
+        self.on_received(Received(topic, bytes(packet[end:]), mid, qos, trace))
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def acknowledge(self, mids: Iterable[int]) -> None:
@@ -93,6 +99,14 @@ def _after_properties(packet: bytearray, at: int) -> int:
             return at + length
         shift += 7
     return len(packet) + 1
+
+
+def _trace(properties: bytes) -> bytes:
+    """The value of the user property ``traceparent``; empty where there is none."""
+    start = properties.find(TRACEPARENT) + len(TRACEPARENT)
+    if start < len(TRACEPARENT):
+        return b""
+    return properties[start + 2 : start + 2 + int.from_bytes(properties[start : start + 2])]
 
 
 def new_client(

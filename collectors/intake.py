@@ -20,11 +20,11 @@ from typing import NamedTuple
 from collectors.decoders import DECODERS, Decoder, Happened, Measured
 from collectors.decoders.fields import shown
 from collectors.messages import Message
+from collectors.rates import Device
 from collectors.routing import route
 from schemas.city import City
 from schemas.errors import BadPayload
 from schemas.readings import DeadLetter, Event, Frame
-from schemas.times import MINUTE
 from schemas.units import converter
 
 KEPT = 64 * 1024
@@ -50,52 +50,23 @@ class IntakeSettings:
 
 
 class Batch(NamedTuple):
-    """What came of some messages."""
+    """What came of some messages. A source is an asset and a decoder: ``pump-3/telemetry``."""
 
     records: list[Frame | Event]
     """In the order received."""
     dead: list[DeadLetter]
-
-
-class _Device:
-    """One asset as a sender. A message costs 1,000 tokens, a millisecond brings ``rate``."""
-
-    __slots__ = ("full", "held_back", "rate", "seen", "tokens", "told")
-    cost = 1_000
-
-    def __init__(self, settings: IntakeSettings) -> None:
-        self.rate = settings.messages_per_second
-        self.full = self.tokens = settings.burst * self.cost
-        self.seen = 0
-        self.told: int | None = None
-        self.held_back = 0
-
-    def admits(self, received: int) -> bool:
-        """Whether one more message is within the rate."""
-        elapsed = received - self.seen
-        self.seen = received
-        if elapsed > 0:  # a wall clock that was set back brings no tokens and costs none
-            self.tokens = min(self.full, self.tokens + elapsed * self.rate)
-        if self.tokens < self.cost:
-            self.held_back += 1
-            return False
-        self.tokens -= self.cost
-        return True
-
-    def is_sample(self, received: int) -> bool:
-        """Whether this refused message is to be shown: the first of a flood, and one a minute."""
-        if self.told is not None and 0 <= received - self.told < MINUTE:
-            return False
-        self.told = received
-        return True
+    numbers: dict[str, list[tuple[int, int]]]
+    """Event time and ``seq`` of the messages that have one, by source, in the order received; between them,
+    with the time received, minus the number of messages whose ``seq`` nobody could read, or looked at."""
 
 
 class _Source(NamedTuple):
     """What is known of one topic."""
 
+    name: str
     asset: str
     decode: Decoder
-    device: _Device
+    device: Device
     sensors: Mapping[str, str]
     """Sensor ids by quantity."""
     mislabelled: bool
@@ -107,6 +78,7 @@ class _Building:
     def __init__(self, frame_readings: int) -> None:
         self.records: list[Frame | Event] = []
         self.dead: list[DeadLetter] = []
+        self.numbers: dict[str, list[tuple[int, int]]] = {}
         self._frame_readings = frame_readings
         self._received = 0
         self._empty()
@@ -130,6 +102,12 @@ class _Building:
             self._qualities.append(qualities.get(quantity, 0) if qualities else 0)
         if len(self._sensors) >= self._frame_readings:
             self.close_frame()
+
+    def unread(self, source: str, received: int) -> None:
+        """A message came whose number, if it has one, is not known."""
+        numbers = self.numbers.setdefault(source, [])
+        passed_over = numbers.pop()[1] if numbers and numbers[-1][1] < 0 else 0
+        numbers.append((received, passed_over - 1))
 
     def event(self, event: Event) -> None:
         """Add an event, after the readings before it."""
@@ -158,11 +136,14 @@ class Intake:
     def __init__(self, city: City, settings: IntakeSettings | None = None) -> None:
         self.counts: Counter[str] = Counter()
         """Since the start. Messages: ``messages``, ``accepted``, ``refused``, ``flooded``, ``mislabelled``,
-        ``unknown_fields``, ``unknown_quality``; what came out: ``readings``, ``events``, ``refused_parts``
-        (values and details refused by themselves, in messages accepted or not)."""
+        ``unknown_fields``, ``unknown_quality``, ``bad_seq``; what came out: ``readings``, ``events``,
+        ``refused_parts`` (values and details refused by themselves, in messages accepted or not)."""
         self._city = city
         self._settings = settings or IntakeSettings()
-        self._devices = {asset.id: _Device(self._settings) for asset in city.assets}
+        self._devices = {
+            asset.id: Device(self._settings.messages_per_second, self._settings.burst)
+            for asset in city.assets
+        }
         self._sources: dict[str, _Source] = {}
         self._converters: dict[tuple[str, str], Callable[[float], float]] = {}
 
@@ -172,33 +153,40 @@ class Intake:
         counts, most = self.counts, self._settings.payload_bytes
         for message in messages:
             counts["messages"] += 1
-            received, topic, payload = message
+            received, topic, payload, _ = message
+            source = None
             try:
                 source = self._sources.get(topic) or self._learn(topic)
                 if source.mislabelled:
                     counts["mislabelled"] += 1
                 if not source.device.admits(received):
                     counts["flooded"] += 1
+                    batch.unread(source.name, received)
                     self._tell_flood(source, message, batch)
                     continue
                 if len(payload) > most:
                     raise BadPayload(f"payload has {len(payload)} bytes; at most {most} are looked at")
                 said = source.decode(payload)
+                if said.seq is not None:
+                    batch.numbers.setdefault(source.name, []).append((said.at, said.seq))
                 if isinstance(said, Measured):
                     self._measured(source, said, message, batch)
                 else:
                     self._happened(source, said, message, batch)
             except BadPayload as error:
                 counts["refused"] += 1
+                if source is not None:
+                    batch.unread(source.name, received)
                 batch.dead.append(_dead_letter(message, str(error)))
         batch.close_frame()
-        return Batch(batch.records, batch.dead)
+        return Batch(batch.records, batch.dead, batch.numbers)
 
     def _learn(self, topic: str) -> _Source:
         """What a topic means, kept for the next time. Raises BadPayload if it means nothing here."""
         asset, decoder, mislabelled = route(topic, self._city, DECODERS)
         sensors = {sensor.quantity: sensor.id for sensor in self._city.sensors_of.get(asset, ())}
-        source = _Source(asset, DECODERS[decoder], self._devices[asset], sensors, mislabelled)
+        name, device = f"{asset}/{decoder}", self._devices[asset]
+        source = _Source(name, asset, DECODERS[decoder], device, sensors, mislabelled)
         if len(self._sources) >= REMEMBERED:
             self._sources.clear()
         self._sources[topic] = source

@@ -10,3 +10,5 @@ class Message(NamedTuple):
     """When the collector (or the recorder) took it, ms since the epoch."""
     topic: str
     payload: bytes
+    trace: str = ""
+    """The user property ``traceparent`` (W3C trace context), unchecked; empty where there is none."""

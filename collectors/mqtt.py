@@ -45,6 +45,8 @@ Store = Callable[[list[Message]], None]
 
 BATCH = 1_000
 LINGER_SECONDS = 0.02
+DROPPED = "$SYS/broker/publish/messages/dropped"
+"""Where mosquitto tells how many messages it has dropped, as a queue was full; other brokers stay silent."""
 LOOK_SECONDS = 0.1
 """How often a waiting thread looks whether it should stop."""
 ANSWER_SECONDS = 15.0
@@ -77,6 +79,7 @@ class Collector:
     ``on_failure`` is called once, from one of them, when it can't go on: ``store`` raised, or the broker
     refuses us for good. Nothing is acknowledged after that; ``failure`` holds the error. ``batch``: most
     messages in one call of ``store``; ``linger_seconds``: how long the first of them waits for others.
+    ``on_dropped`` is told how many messages the broker has dropped in all, where it says so.
     """
 
     def __init__(
@@ -87,16 +90,20 @@ class Collector:
         *,
         batch: int = BATCH,
         linger_seconds: float = LINGER_SECONDS,
+        on_dropped: Callable[[int], None] | None = None,
     ) -> None:
         self.counts = CollectorCounts()
         self.failure: Exception | None = None
         self._settings = settings
         self._store = store
         self._on_failure = on_failure
+        self._on_dropped = on_dropped
         self._batch, self._linger_seconds = batch, linger_seconds
         self._deliveries: queue.Queue[_Delivery] = queue.Queue(settings.outstanding)
         self._storing: int | None = None
         self._epoch = 0
+        self._asked: int | None = None
+        """The id of our newest subscription."""
         self._acknowledging = threading.Lock()
         self._answered = threading.Event()
         self._accepted = threading.Event()
@@ -198,7 +205,9 @@ class Collector:
     ) -> None:
         if not code.is_failure:
             self.counts.connections += 1
-            self._client.subscribe([(topic, 1) for topic in self._settings.topics])
+            _, self._asked = self._client.subscribe([(topic, 1) for topic in self._settings.topics])
+            if self._on_dropped is not None:
+                self._client.subscribe(DROPPED)
             return  # answered when the subscription is: what is published from then on is ours
         if code.value in FINAL or (not self._accepted.is_set() and code.value != UNSUPPORTED_VERSION):
             self._fail(refusal(self._settings, code))
@@ -212,8 +221,10 @@ class Collector:
         self._answered.set()
 
     def _on_subscribe(
-        self, _client: Client, _user: Any, _mid: int, codes: list[ReasonCode], _properties: object
+        self, _client: Client, _user: Any, mid: int, codes: list[ReasonCode], _properties: object
     ) -> None:
+        if mid != self._asked:
+            return  # what it drops: a broker that keeps that to itself is no failure
         for topic, code in zip(self._settings.topics, codes, strict=False):
             if code.is_failure:
                 self._fail(
@@ -225,7 +236,12 @@ class Collector:
 
     def _on_received(self, received: Received) -> None:
         topic = received.topic.decode(errors="backslashreplace")  # kept readable, for the dead letter
-        message = Message(time.time_ns() // 1_000_000, topic, received.payload)
+        if topic == DROPPED and self._on_dropped is not None:
+            if received.payload.isdigit():
+                self._on_dropped(int(received.payload))
+            return
+        trace = received.trace.decode(errors="replace")
+        message = Message(time.time_ns() // 1_000_000, topic, received.payload, trace)
         delivery = _Delivery(message, received.mid, received.qos, self._epoch)
         while not self._stopping.is_set():
             try:

@@ -18,6 +18,7 @@ from schemas.city import City
 from schemas.incidents import DomainWord, Incident, IncidentRevision
 from schemas.notifications import Decision, Delivered, Notification
 from schemas.readings import DeadLetter, Event, Frame, Tick
+from schemas.receipts import Receipt
 from schemas.topics import TOPICS, Topic
 
 FOLDER = Path(__file__).with_name("json")
@@ -27,6 +28,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "event": Event,
     "tick": Tick,
     "dead-letter": DeadLetter,
+    "receipt": Receipt,
     "alarm": Alarm,
     "alarm-change": AlarmChange,
     "alarm-overheard": AlarmChange,

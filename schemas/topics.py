@@ -52,6 +52,14 @@ DEAD_LETTERS = Topic(
     30 * DAY,
     "What was refused, each with its reason.",
 )
+RECEIPTS = Topic(
+    "city.receipts.v1",
+    "collector",
+    ("receipt",),
+    3,
+    7 * DAY,
+    "What collectors took of messages that their sources number, and what the MQTT broker dropped.",
+)
 ALARMS = Topic(
     "city.alarms.v1",
     "city/domain",
@@ -110,4 +118,15 @@ STATE = Topic(
     "Snapshots of our workers, in a form of their own.",
 )
 
-TOPICS = (READINGS, DEAD_LETTERS, ALARMS, DOMAINS, INCIDENTS, NOTIFICATIONS, DECISIONS, DELIVERIES, STATE)
+TOPICS = (
+    READINGS,
+    DEAD_LETTERS,
+    RECEIPTS,
+    ALARMS,
+    DOMAINS,
+    INCIDENTS,
+    NOTIFICATIONS,
+    DECISIONS,
+    DELIVERIES,
+    STATE,
+)

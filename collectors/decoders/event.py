@@ -2,7 +2,7 @@
 
 Payload  ``{"at": "2025-06-04T09:00:00Z", "event": "tripped", "detail": {"relay": "overcurrent"}}``
 Fields   ``at`` RFC 3339 with an offset; ``event`` a word (letters, digits, dot, dash, underscore). Optional:
-         ``detail`` (an object; what is in it is kept as it is), ``seq`` (not used).
+         ``detail`` (an object; what is in it is kept as it is), ``seq`` (as in telemetry, counted by itself).
 Quirks   Words that no rule knows are kept and shown. A detail that can't be kept is refused by itself: that
          a breaker opened matters more than what it adds. Other fields are ignored and counted.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from collectors.decoders.fields import UNKNOWN_FIELDS, json_object, named, shown, time_of
+from collectors.decoders.fields import UNKNOWN_FIELDS, json_object, named, seq_of, shown, time_of
 from collectors.decoders.registry import Happened, decoder
 from schemas.errors import BadPayload
 
@@ -35,8 +35,10 @@ def event(payload: bytes) -> Happened:
         raise BadPayload(f"'event' is {shown(word)}; expected a word of letters, digits, dots and dashes")
     detail = fields.get("detail", {})
     why = _why_not(detail)
-    noted = (UNKNOWN_FIELDS,) if fields.keys() - FIELDS else ()
-    return Happened(at, word, {}, (why,), noted) if why else Happened(at, word, detail, (), noted)
+    seq, noted = seq_of(fields)
+    if fields.keys() - FIELDS:
+        noted += (UNKNOWN_FIELDS,)
+    return Happened(at, word, {}, (why,), noted, seq) if why else Happened(at, word, detail, (), noted, seq)
 
 
 def _why_not(detail: object) -> str | None:

@@ -12,8 +12,13 @@ EARLIEST = parse_time("2000-01-01T00:00:00Z")
 LATEST = parse_time("2100-01-01T00:00:00Z")
 """A clock that is merely ahead is no concern of the collectors: the streams flag it."""
 
+SEQ_END = 2**63
+
 UNKNOWN_FIELDS = "unknown_fields"
 """Counter of payloads with fields that we don't know; devices add things, so these are no fault."""
+
+BAD_SEQ = "bad_seq"
+"""Counter of payloads whose ``seq`` is no number to count with; it is passed over."""
 
 QUOTED = 60
 """Characters quoted of what somebody else wrote."""
@@ -61,6 +66,16 @@ def json_object(payload: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadPayload(f"payload is {named(found)}; expected an object with 'at'")
     return found
+
+
+def seq_of(fields: dict[str, Any]) -> tuple[int | None, tuple[str, ...]]:
+    """The source's own number of the message, None where it has none; and the counter to note, if any."""
+    seq = fields.get("seq")
+    if seq is None:
+        return None, ()
+    if isinstance(seq, bool) or not isinstance(seq, int) or not 0 <= seq < SEQ_END:
+        return None, (BAD_SEQ,)
+    return seq, ()
 
 
 def time_of(fields: dict[str, Any]) -> int:

@@ -21,6 +21,8 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
     """Why parts of the payload can't be used, one sentence each; the rest stands."""
     noted: tuple[str, ...] = ()
     """Names of counters of oddities that did no harm."""
+    seq: int | None = None
+    """Which of its source's messages this is, where the source counts them."""
 
 
 class Happened(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +34,7 @@ class Happened(msgspec.Struct, frozen=True, gc=False):
     detail: dict[str, Any] = {}
     refused: tuple[str, ...] = ()
     noted: tuple[str, ...] = ()
+    seq: int | None = None
 
 
 Decoder = Callable[[bytes], Measured | Happened]

@@ -3,18 +3,27 @@
 Payload  ``{"at": "2025-06-04T09:00:00Z", "values": {"power": 12.3, "run": true}}``
 Fields   ``at`` RFC 3339 with an offset; ``values`` finite numbers, or booleans as 1 and 0, by quantity.
          Optional: ``quality`` (``good``, ``uncertain`` or ``bad`` by quantity), ``units`` (by quantity,
-         where it is not the city model's), ``seq`` (not used: a repeated reading changes nothing downstream).
+         where it is not the city model's), ``seq`` (the source's own count of its messages, for the ledger).
 Quirks   A bad value is refused by itself and the good ones beside it are kept. A quality that is no known
          word makes its value uncertain: a device that speaks of quality has a doubt. Fields that we don't
          know are ignored and counted.
 """
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from collectors.decoders.fields import UNKNOWN_FIELDS, believable, json_object, named, shown, time_of
+from collectors.decoders.fields import (
+    SEQ_END,
+    UNKNOWN_FIELDS,
+    believable,
+    json_object,
+    named,
+    seq_of,
+    shown,
+    time_of,
+)
 from collectors.decoders.registry import Measured, decoder
 from schemas.errors import BadPayload
 from schemas.readings import Quality
@@ -31,7 +40,7 @@ class _Usual(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     values: dict[str, float | bool]
     quality: dict[str, str] = {}
     units: dict[str, str] = {}
-    seq: int | None = None
+    seq: Annotated[int, msgspec.Meta(ge=0, le=SEQ_END - 1)] | None = None
 
 
 _decode = msgspec.json.Decoder(_Usual).decode
@@ -47,10 +56,10 @@ def telemetry(payload: bytes) -> Measured:
     if not found.values:
         raise _no_values("is empty")
     if not found.quality:
-        return Measured(believable(found.at), found.values, {}, found.units)
+        return Measured(believable(found.at), found.values, {}, found.units, seq=found.seq)
     qualities, unknown = _qualities(found.quality, found.values)
     noted = (UNKNOWN_QUALITY,) if unknown else ()
-    return Measured(believable(found.at), found.values, qualities, found.units, (), noted)
+    return Measured(believable(found.at), found.values, qualities, found.units, (), noted, found.seq)
 
 
 def _looked_at_slowly(payload: bytes) -> Measured:
@@ -61,14 +70,15 @@ def _looked_at_slowly(payload: bytes) -> Measured:
         raise _no_values(f"is {named(values)}" if "values" in fields else "is missing")
     if not values:
         raise _no_values("is empty")
-    noted = [UNKNOWN_FIELDS] if fields.keys() - FIELDS else []
+    seq, bad_seq = seq_of(fields)
+    noted = [*bad_seq, UNKNOWN_FIELDS] if fields.keys() - FIELDS else [*bad_seq]
     units, wrong_units = _units(fields.get("units", {}), values)
     wrong = {name: why for name, value in values.items() if (why := _why_not(name, value))} | wrong_units
     good = {name: float(value) for name, value in values.items() if name not in wrong}
     qualities, unknown = _qualities(fields.get("quality", {}), good)
     if unknown:
         noted.append(UNKNOWN_QUALITY)
-    return Measured(at, good, qualities, units, tuple(wrong.values()), tuple(noted))
+    return Measured(at, good, qualities, units, tuple(wrong.values()), tuple(noted), seq)
 
 
 def _no_values(what: str) -> BadPayload:

@@ -19,6 +19,7 @@ from runner.kafka.records import Headers, Place, headers_of, partitions
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.kafka.stages import Part, Record, Stage
 from runner.kafka.state import Kept, load, pieces
+from runner.kafka.tracing import TRACEPARENT
 from runner.metrics import Figure
 from schemas.memory import building
 from schemas.topics import RECORD_BYTES_MAX, STATE
@@ -131,6 +132,8 @@ class Carrier:
             return
         began = time.perf_counter()
         try:
+            trace = record.headers.get(TRACEPARENT)
+            more: Headers = [(TRACEPARENT, trace)] if trace else []
             for number, output in enumerate(carried.part.step(record)):
                 self._outputs[output.kind] += 1
                 place = Place(self._stage.name, partition, record.offset, number)
@@ -138,7 +141,7 @@ class Carrier:
                     self._settings.name(output.topic),
                     output.value,
                     output.key,
-                    headers_of(self._city, place, output.kind),
+                    headers_of(self._city, place, output.kind) + more,
                     output.partition,
                 )
         except BaseException:

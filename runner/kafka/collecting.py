@@ -18,12 +18,14 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from collectors.intake import Intake, IntakeSettings
 from collectors.messages import Message
+from runner.kafka.receipts import receipts_of
 from runner.kafka.records import Headers, Layout, failed, headers, partitions
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.kafka.state import Kept, load, pieces
+from runner.kafka.tracing import TRACEPARENT, of_batch
 from schemas.city import City
 from schemas.readings import DeadLetter, Event, Frame, Tick
-from schemas.topics import DEAD_LETTERS, READINGS, RECORD_BYTES_MAX, STATE
+from schemas.topics import DEAD_LETTERS, READINGS, RECEIPTS, RECORD_BYTES_MAX, STATE
 from streams.sites import Sorter
 
 TRANSACTION_SECONDS = 10
@@ -84,7 +86,7 @@ class KafkaLog:
                 }
             )
         )
-        (count, _, _) = partitions(self._producer, settings, [READINGS, DEAD_LETTERS, STATE])
+        count, *_ = partitions(self._producer, settings, [READINGS, DEAD_LETTERS, RECEIPTS, STATE])
         try:
             self._producer.init_transactions(30)  # from here on an older one of our name is fenced off
         except KafkaException as error:
@@ -94,10 +96,15 @@ class KafkaLog:
         self._sorter = Sorter(city, self._layout.site_of)
         self._begun = f"{time.time_ns():x}"
         self._entries_written = 0
+        self._trace = ""
         self._states_written = 0
+        self.dropped: int | None = None
+        self._dropped_told: int | None = None
+        """What the MQTT broker counts as dropped, newest; and what of it stands on Kafka."""
         if (kept := load(settings, {self._name: STATE_PARTITION}).get(self._name)) is not None:
             self._states_written = kept.next
             self._sorter.clock.restore(kept.state)
+            self._dropped_told = kept.state.get("dropped")
         self.last_received = time.monotonic()
         """When the last message came, on the monotonic clock."""
 
@@ -115,17 +122,34 @@ class KafkaLog:
         """Keep a batch. Raises KafkaFailed where that can't be; then none of it is kept."""
         self.last_received = time.monotonic()
         with self._door:
+            self._trace = of_batch({message.trace for message in messages})
             batch = self._intake.step(messages)
             entries = [self._dead_letter(letter) for letter in batch.dead]
             for site, record in self._sorter.step(batch.records):
                 entries += self._for_site(site, record)
+            for receipt in receipts_of(batch, messages[-1].received, self._newly_dropped()):
+                value = receipt.model_dump_json().encode()
+                entries.append(self._entry(RECEIPTS.name, -1, self._name, value, receipt.kind))
             self._write(entries)
         self.last_received = time.monotonic()
 
     def pass_time(self, at: int) -> None:
         """Tell every site that time has come to ``at`` (ms), or that nothing more comes for now."""
         with self._door:
+            self._trace = of_batch(frozenset())
             self._write(list(self._for_site(None, self._sorter.pass_to(at))))
+
+    def note_dropped(self, total: int) -> None:
+        """The MQTT broker says how many messages it has dropped since it began. Any thread may call it."""
+        self.dropped = total
+
+    def _newly_dropped(self) -> int:
+        """How many it dropped since this was last asked; a broker that began anew counts from 0."""
+        now, told = self.dropped, self._dropped_told
+        if now is None:
+            return 0
+        self._dropped_told = now
+        return 0 if told is None else now - told if now >= told else now
 
     def stop(self) -> None:
         """Let nobody wait long for a Kafka that does not answer. Any thread may call it."""
@@ -160,16 +184,16 @@ class KafkaLog:
     def _entry(self, topic: str, partition: int, key: str, value: bytes, kind: str) -> _Entry:
         self._entries_written += 1
         number = f"{self._begun}/{self._entries_written}"
-        return _Entry(
-            self._settings.prefix + topic, partition, key, value, headers(kind, f"/{self._name}", number)
-        )
+        said: Headers = [*headers(kind, f"/{self._name}", number), (TRACEPARENT, self._trace)]
+        return _Entry(self._settings.prefix + topic, partition, key, value, said)
 
     def _write(self, entries: list[_Entry]) -> None:
         """Commit the entries and the clock, all or nothing, however often it takes."""
         if not entries:
             return
         self._states_written += 1
-        kept = Kept(self._states_written, self._sorter.clock.snapshot())
+        state = self._sorter.clock.snapshot() | {"dropped": self._dropped_told}
+        kept = Kept(self._states_written, state)
         entries += [
             _Entry(self._settings.name(STATE), STATE_PARTITION, piece.key, piece.value, piece.headers)
             for piece in pieces(self._name, self._states_written, kept)

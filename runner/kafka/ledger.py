@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from collectors.intake import Intake
 from collectors.recording import read as read_recording
+from runner.kafka.arrivals import Arrivals
 from runner.kafka.reading import count_of, read
 from runner.kafka.records import kind_of, place_of
 from runner.kafka.replaying import KafkaSource, frames_on
@@ -80,6 +81,10 @@ class Ledger:
         self._due: dict[str, Counter[str]] = {kind: Counter() for kind in SAID}
         self._alarms: dict[str, AlarmChange] = {}
         """The newest that is due of each alarm."""
+
+    def arrivals(self) -> Arrivals:
+        """What reached the collectors, and what they wrote."""
+        return Arrivals(self._settings, self._city.city, self._start, self._end)
 
     def readings(self, recording: Path) -> Account:
         """Readings of the recording that the intake lets in, against those on Kafka."""

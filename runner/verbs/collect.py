@@ -67,7 +67,12 @@ def run(args: argparse.Namespace) -> int:
         log = KafkaLog(city, kafka, args.name)
         linger = kafka.linger_ms / 1000
         collector = Collector(
-            mqtt, log.store, caught.leave, batch=kafka.batch_messages, linger_seconds=linger
+            mqtt,
+            log.store,
+            caught.leave,
+            batch=kafka.batch_messages,
+            linger_seconds=linger,
+            on_dropped=log.note_dropped,
         )
         metrics = args.metrics and Metrics(
             args.metrics, lambda: _figures(log, collector), lambda: collector.counts.connections > 0
@@ -115,6 +120,9 @@ def _figures(log: "KafkaLog", collector: "Collector") -> "Iterator[Figure]":
     says = "For how long the oldest message has not been acknowledged."
     age = 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000)
     yield Figure("crosscurrent_oldest_unacknowledged_seconds", "gauge", says, age)
+    if log.dropped is not None:
+        says = "Messages that the MQTT broker dropped since it began, for whomever they were."
+        yield Figure("crosscurrent_broker_dropped_messages_total", "counter", says, log.dropped)
     if (now := log.stream_time) is not None:
         says = "How far the input has got, since 1970."
         yield Figure("crosscurrent_stream_time_seconds", "gauge", says, now / 1000)

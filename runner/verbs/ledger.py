@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
         moment(args.end),
         load_policy(args.city, city),
     )
+    arrivals = ledger.arrivals()
     accounts = [*([ledger.readings(args.recording)] if args.recording else []), *ledger.conclusions()]
     if args.influx:
         with needs("influx"):
@@ -73,16 +74,17 @@ def run(args: argparse.Namespace) -> int:
             from runner.influx.settings import influx_settings
         settings = influx_settings(args.influx, args.token_file, os.environ)
         accounts += ledger.points(Held(settings, city.city))
-    found = faults(accounts)
+    found = [*arrivals.faults(), *faults(accounts)]
     if args.write_token_file:
         with needs("influx"):
             from runner.influx.figures import written
             from runner.influx.settings import influx_settings
         settings = influx_settings(args.influx, args.write_token_file, os.environ)
-        written(city.city, "ledger", settings, figures(accounts))
+        written(city.city, "ledger", settings, [*figures(accounts), *arrivals.figures()])
     lines = list(found)
     if args.twice:
         lines += [f"twice  {account.kind}  {one}" for account in accounts for one in account.twice]
+    lines += arrivals.said()
     lines += [
         (
             f"{account.kind}s: {len(account.due):,} due, {len(account.there):,} there, "

@@ -84,6 +84,27 @@ def test_messages_arrive_in_order_and_once(mosquitto: Mosquitto, running: Runnin
     wait_until(lambda: collector.counts.stored == 3000, "all acknowledged")
 
 
+def test_the_trace_of_a_message_comes_with_it(mosquitto: Mosquitto, running: Running) -> None:
+    """A user property of MQTT 5, found among others; empty where there is none."""
+    kept: list[Message] = []
+    running(Collector(settings(mosquitto), kept.extend))
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
+    properties.MessageExpiryInterval = 60
+    properties.UserProperty = [("make", "traceparent"), ("traceparent", "00-12-34-01"), ("b", "c")]
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
+    client.connect("127.0.0.1", mosquitto.port)
+    client.loop_start()
+
+    client.publish("city/v1/smallville/a", "1", qos=1, properties=properties).wait_for_publish(20)
+    client.publish("city/v1/smallville/a", "2", qos=1).wait_for_publish(20)
+    wait_until(lambda: len(kept) == 2, "2 messages")
+    client.disconnect()
+    client.loop_stop()
+
+    assert [message.trace for message in kept] == ["00-12-34-01", ""]
+    assert numbers(kept) == [1, 2]
+
+
 def test_the_broker_keeps_messages_while_we_are_away(mosquitto: Mosquitto) -> None:
     """The session outlives the collector: the next one is sent what came meanwhile, and nothing twice."""
     kept: list[Message] = []

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,29 @@ def test_oddities_that_do_no_harm_are_counted(town: City) -> None:
         "mislabelled": 1,
         "refused_parts": 0,
     }
+
+
+def test_the_numbers_of_a_source_are_told_beside_its_readings(town: City) -> None:
+    """With the times of its messages; two that nobody could read, or was meant to, stand as minus two."""
+    intake = Intake(town, IntakeSettings(messages_per_second=1, burst=3))
+    numbered = b'{"at":"2025-06-04T12:00:0%dZ","values":{"flow":1},"seq":%d}'
+    messages = [Message(NOON, PUMP, numbered % (second, 40 + second)) for second in range(2)]
+
+    batch = intake.step([*messages, Message(NOON, PUMP, b"{"), Message(NOON, PUMP, numbered % (3, 43))])
+
+    assert batch.numbers == {"pump-3/telemetry": [(NOON, 40), (NOON + SECOND, 41), (NOON, -2)]}
+    assert intake.counts["flooded"] == 1
+
+
+@pytest.mark.parametrize("seq", [b"-1", b'"7"', b"1.5", b"true", b"9223372036854775808"])
+def test_a_number_that_can_not_be_counted_with_is_passed_over(town: City, seq: bytes) -> None:
+    """The readings stand; it is counted, and the ledger hears nothing."""
+    intake = Intake(town)
+
+    batch = intake.step([Message(NOON, PUMP, FLOW[:-1] + b',"seq":' + seq + b"}")])
+
+    assert batch.numbers == {}
+    assert (intake.counts["readings"], intake.counts["bad_seq"]) == (1, 1)
 
 
 def test_memory_for_topics_is_bounded(town: City) -> None:
