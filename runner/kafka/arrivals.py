@@ -16,13 +16,15 @@ from runner.kafka.receipts import Gap, Sources
 from runner.kafka.settings import KafkaSettings
 from runner.metrics import Figure
 from schemas.receipts import Receipt
-from schemas.times import HOUR, rfc3339
+from schemas.times import HOUR, SECOND, rfc3339
 from schemas.topics import DEAD_LETTERS, READINGS, RECEIPTS
 
 TOPICS = (READINGS, DEAD_LETTERS, RECEIPTS)
 """What collectors write, and readers of it need."""
 KEPT_MS = min(topic.retention_ms or 0 for topic in TOPICS) - HOUR
 """Records that are not older are on every topic, as the table has it."""
+SETTLED_MS = 2 * SECOND
+"""Of younger records some may be committed while we read, and others have been passed by already."""
 
 
 class Arrivals:
@@ -40,13 +42,14 @@ class Arrivals:
     ) -> None:
         self._start, self._end = start, end
         self.entries, self.sources = Entries(), Sources()
-        old = round(time.time() * 1000) - KEPT_MS
+        now = round(time.time() * 1000)
         for topic in TOPICS:
             partitions = (read(settings, topic, number) for number in range(count_of(settings, topic)))
             for record in merge(*partitions, key=attrgetter("at")):  # as they were written, by whomever
-                if (entry := entry_of(record.headers, city)) is None:
+                entry = entry_of(record.headers, city)
+                if entry is None or record.at > now - SETTLED_MS:
                     continue
-                if record.at < old:
+                if record.at < now - KEPT_MS:
                     self.entries.forget_to(entry)
                 else:
                     self.entries.take(entry)
@@ -96,9 +99,8 @@ class Arrivals:
         counts = self.sources.counts
         yield (
             f"messages: {counts['numbered']:,} numbered by {self.sources.sources:,} sources, "
-            f"{self._lost:,} lost before us, "
-            f"{counts['late']:,} late, "
-            f"{counts['twice']:,} twice, {counts['restarts']:,} sources began anew; "
+            f"{self._lost:,} lost before us, {counts['late']:,} late, {counts['twice']:,} twice, "
+            f"{counts['restarts']:,} sources began anew; "
             f"{counts['unread']:,} came whose number could not be read; "
             f"the MQTT broker dropped {counts['dropped']:,}"
         )
