@@ -5,91 +5,27 @@ Out: the model with guessed links and less trust in links that stand out, each w
      in words, for whoever edits the model.
 Promises: where all assets of a kind are joined alike, the model stays as it is. Pure.
 
-Assets of a kind are joined alike: a pump has its feeder, a signal its road (``HABITS``). One that has none
-may lack a link, one that has two where others have one may have one too many, and a link many times as long
-as the others leads to the wrong place. What is near is the likelier end, and so is what stands at the other
-end of a link that is doubted: names are mistyped.
+Assets of a kind are joined alike: a pump has its feeder, a signal its road (``schemas.habits``). One that has
+none may lack a link, one that has two where others have one may have one too many, and a link many times as
+long as the others leads to the wrong place. What is near is the likelier end, and so is what stands at the
+other end of a link that is doubted: names are mistyped. Water mains have no such habits, but a length, and no
+part of a network is without a source (``schemas.mains``).
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-from schemas.city import Asset, City, Link, Relation, Utility
+from schemas.city import City, Link, Properties
+from schemas.habits import HABITS, Ends, Kept
+from schemas.layout import Layout
+from schemas.mains import LENGTH, Network
 
 GUESSED = "guessed"
 """The name of guessed links."""
-FEW = 0.25
-"""Where more of the assets than this, and more than one, lack such a link, the model doesn't tell of it."""
-MOST, LEAST = 4, 0.05
-"""Guesses for one link, and how sure each must be."""
-LONG, LONG_MANY = 4.0, 4
-"""So many times the middle one of the lengths of so many such links is too long."""
-MISLED = 10.0
-"""How much likelier an end is that has a link which seems to lead elsewhere."""
-GUESS = 0.9
-"""That a link is missing at all, where one seems to be. Assumed, as all numbers here."""
 LIKELY = 0.5
 """As sure as this is a link that is likelier there than not."""
-NEAR_M = 20.0
-"""Distances are as good as that."""
-SAME_ZONE, OTHER_ZONE = 1.0, 0.3
-"""Nearness where positions are not known."""
-METRES_A_DEGREE = 111_195.0
-"""Of latitude."""
-
-
-class Habit(NamedTuple):
-    """Each asset of ``kinds`` has a link: to one of ``others``, or from one where ``back``."""
-
-    kinds: tuple[str, ...]
-    relation: Relation
-    back: bool
-    others: tuple[str, ...]
-    own: bool = False
-    """Whether each of the others has one such link at the most."""
-    local: bool = False
-    """Whether they lie beside each other, so that a long link is a wrong one."""
-    several: bool = False
-    """Whether an asset may well have more than one."""
-    utility: Utility | None = None
-    """Only assets of this one."""
-
-
-HABITS = (
-    Habit(("pump", "signal", "treatment_works"), Relation.POWERS, True, ("feeder",)),
-    Habit(("feeder",), Relation.POWERS, True, ("transformer", "feeder")),
-    Habit(("transformer",), Relation.POWERS, True, ("substation",), local=True),
-    Habit(("substation",), Relation.POWERS, True, ("grid_intake",)),
-    Habit(("tank",), Relation.SUPPLIES, True, ("pump", "treatment_works"), several=True),
-    Habit(("tank",), Relation.SERVES, False, ("pressure_zone",), own=True),
-    Habit(("junction",), Relation.SERVES, True, ("pressure_zone",)),
-    Habit(("inlet",), Relation.DRAINS_TO, False, ("storm_manhole",), local=True),
-    Habit(("inlet", "underpass"), Relation.DRAINS_TO, True, ("catchment",)),
-    Habit(("storm_manhole",), Relation.DRAINS_TO, False, ("storm_manhole", "outfall"), local=True),
-    Habit(("sump",), Relation.DRAINS_TO, True, ("storm_manhole",)),
-    Habit(("sump",), Relation.NEAR, False, ("substation",)),
-    Habit(("underpass",), Relation.NEAR, False, ("road",), local=True),
-    Habit(("manhole",), Relation.DRAINS_TO, False, ("sewer",), own=True, local=True),
-    Habit(("sewer",), Relation.DRAINS_TO, True, ("manhole",), own=True, local=True),
-    Habit(("sewer",), Relation.DRAINS_TO, False, ("manhole", "wet_well"), local=True),
-    Habit(("wet_well",), Relation.DRAINS_TO, False, ("pump",), own=True, local=True),
-    Habit(("wet_well",), Relation.DRAINS_TO, False, ("overflow",), own=True, local=True),
-    Habit(("wet_well", "underpass"), Relation.PROTECTS, True, ("pump",), own=True, local=True),
-    Habit(("pump",), Relation.LIFTS_TO, False, ("treatment_works", "manhole"), utility=Utility.SEWAGE),
-    Habit(("signal",), Relation.SERVES, False, ("road",), local=True),
-    Habit(("bin",), Relation.SERVES, True, ("route",)),
-    Habit(("bin",), Relation.BLOCKS, False, ("inlet",), own=True, local=True),
-)
-
-
-class Ends(NamedTuple):
-    """A link's."""
-
-    source: str
-    target: str
-    relation: Relation
 
 
 class Doubts(NamedTuple):
@@ -97,21 +33,24 @@ class Doubts(NamedTuple):
 
     wrong: dict[int, float]
     """By the place of a link in the model: how sure it is."""
-    lacking: dict[str, dict[Ends, float]]
-    """By asset: the links of which it may lack one, and how sure each is."""
+    lacking: dict[str, list[Link]]
+    """By asset: links of which it may lack one, the likeliest first."""
 
 
 def doubts(city: City) -> Doubts:
     """What stands out in a city model."""
-    index = _Index(city)
+    layout = Layout(city)
     wrong: dict[int, float] = {}
-    lacking: dict[str, dict[Ends, float]] = defaultdict(dict)
-    for habit in HABITS:
-        kept = _Kept(city, habit, index)
-        for place, sure in kept.strays.items():
+    lacking: dict[str, list[Link]] = defaultdict(list)
+    mains = Network(city, layout)
+    every: list[Kept | Network] = [*(Kept(city, habit, layout) for habit in HABITS), mains]
+    for found in every:
+        for place, sure in found.strays.items():
             wrong[place] = min(sure, wrong.get(place, 1.0))
-        for asset, guesses in kept.gaps():
-            lacking[asset].update(guesses)
+        for asset, guesses in found.gaps():
+            for ends, sure in guesses.items():
+                properties = {LENGTH: mains.length(ends)} if found is mains else {}
+                lacking[asset].append(_guess(ends, sure, properties))
     return Doubts(wrong, lacking)
 
 
@@ -123,12 +62,10 @@ def mended(city: City) -> City:
     links = list(city.links)
     for place, sure in found.wrong.items():
         links[place] = links[place].model_copy(update={"sure": sure * links[place].sure})
-    guessed: dict[Ends, float] = {}
-    for guesses in found.lacking.values():
-        for ends, sure in guesses.items():
-            guessed[ends] = max(sure, guessed.get(ends, 0.0))
-    links += [_guess(ends, sure) for ends, sure in sorted(guessed.items())]
-    return _with(city, links)
+    guessed: dict[Ends, Link] = {}
+    for link in sorted(chain.from_iterable(found.lacking.values()), key=lambda link: link.sure):
+        guessed[Ends(link.source, link.target, link.relation)] = link
+    return _with(city, [*links, *(guessed[ends] for ends in sorted(guessed))])
 
 
 def likely(city: City) -> City:
@@ -143,9 +80,8 @@ def advice(city: City) -> Iterator[tuple[str, int, str]]:
     found = doubts(city)
     places = {asset.id: place for place, asset in enumerate(city.assets)}
     for asset, guesses in found.lacking.items():
-        likeliest = sorted(guesses.items(), key=lambda guess: (-guess[1], guess[0]))
         links = ", ".join(
-            f"from {ends.source} to {ends.target} ({ends.relation}, {sure:.0%})" for ends, sure in likeliest
+            f"from {link.source} to {link.target} ({link.relation}, {link.sure:.0%})" for link in guesses
         )
         yield "assets", places[asset], f"asset {asset!r}: the model may lack a link: {links}"
     for place, sure in found.wrong.items():
@@ -156,10 +92,9 @@ def advice(city: City) -> Iterator[tuple[str, int, str]]:
         yield "links", place, f"{ends}: it may be wrong; it is taken for {sure:.0%} sure"
 
 
-def _guess(ends: Ends, sure: float) -> Link:
-    return Link.model_validate(
-        {"from": ends.source, "to": ends.target, "relation": ends.relation, "sure": sure, "name": GUESSED}
-    )
+def _guess(ends: Ends, sure: float, properties: Properties) -> Link:
+    found = {"from": ends.source, "to": ends.target, "relation": ends.relation, "properties": properties}
+    return Link.model_validate({**found, "sure": sure, "name": GUESSED})
 
 
 def _with(city: City, links: Sequence[Link]) -> City:
@@ -168,190 +103,3 @@ def _with(city: City, links: Sequence[Link]) -> City:
     for table in ("asset_by_id", "sensor_by_id", "sensors_of"):
         other.__dict__[table] = getattr(city, table)
     return other
-
-
-class _Index:
-    """Assets by kind, and places of links by their relation and the kinds at their ends."""
-
-    def __init__(self, city: City) -> None:
-        self.assets: dict[str, list[Asset]] = defaultdict(list)
-        for asset in city.assets:
-            self.assets[asset.kind].append(asset)
-        self.links: dict[tuple[str, Relation, str], list[int]] = defaultdict(list)
-        kinds = {asset.id: asset.kind for asset in city.assets}
-        for place, link in enumerate(city.links):
-            self.links[kinds[link.source], link.relation, kinds[link.target]].append(place)
-
-
-class _Kept:
-    """How a city keeps to one habit."""
-
-    def __init__(self, city: City, habit: Habit, index: _Index) -> None:
-        self._city, self._habit = city, habit
-        mine = (asset for kind in habit.kinds for asset in index.assets[kind])
-        self._mine = [asset.id for asset in mine if habit.utility in (None, asset.utility)]
-        self._others = [asset.id for kind in habit.others for asset in index.assets[kind]]
-        self.strays: dict[int, float] = {}
-        """Links that stand out, by their place in the model: how sure they are."""
-        self._links = self._found(index)
-        self._lacking = [asset for asset in self._mine if asset not in self._links]
-        self._misled: set[str] = set()
-        """The other ends of links that stand out."""
-        self._taken: set[str] = set()
-        """The other ends of those that don't."""
-        if not self._links or len(self._lacking) > _few(self._mine):
-            self._lacking, self._links = [], {}  # the model doesn't tell of such links
-        lengths = self._lengths(habit.others)
-        self._usual = max(_middle(lengths), NEAR_M) if lengths else math.inf
-        self._longest = {kind: self._too_long(kind) for kind in habit.others}
-        several = sum(len(found) > 1 for found in self._links.values())
-        self._single = not habit.several and several <= _few(self._links)
-        self._usually = {kind: self._rate(kind, index) for kind in habit.others}
-        self._alike = all(
-            self._utility(asset) == self._utility(other)
-            for asset, found in self._links.items()
-            for other in found.values()
-        )
-        """Whether such links stay within a utility."""
-        for asset, found in self._links.items():
-            self._weigh(asset, found)
-
-    def _found(self, index: _Index) -> dict[str, dict[int, str]]:
-        """By asset: the places of its links, and their other ends."""
-        habit, mine = self._habit, set(self._mine)
-        found: dict[str, dict[int, str]] = defaultdict(dict)
-        for kind in habit.kinds:
-            for far in habit.others:
-                ends = (far, habit.relation, kind) if habit.back else (kind, habit.relation, far)
-                for place in index.links[ends]:
-                    link = self._city.links[place]
-                    here, there = (link.target, link.source) if habit.back else (link.source, link.target)
-                    if here in mine:
-                        found[here][place] = there
-        return found
-
-    def _lengths(self, kinds: Sequence[str]) -> list[float]:
-        """Of all such links to assets of these kinds, in order."""
-        lengths = (
-            self._metres(asset, other)
-            for asset, found in self._links.items()
-            for other in found.values()
-            if self._kind(other) in kinds
-        )
-        return sorted(length for length in lengths if length is not None)
-
-    def _too_long(self, kind: str) -> float:
-        """How long a link to an asset of this kind may be."""
-        lengths = self._lengths([kind]) if self._habit.local else []
-        if len(lengths) < LONG_MANY:
-            return math.inf
-        return LONG * max(_middle(lengths), NEAR_M)
-
-    def _rate(self, kind: str, index: _Index) -> float:
-        """How many such links an asset of this kind has."""
-        links = sum(self._kind(other) == kind for found in self._links.values() for other in found.values())
-        return (links + 0.5) / max(len(index.assets[kind]), 1)
-
-    def _weigh(self, asset: str, found: dict[int, str]) -> None:
-        """Which of an asset's links stand out."""
-        fit = {
-            place: other
-            for place, other in found.items()
-            if (self._metres(asset, other) or 0.0) <= self._longest[self._kind(other)]
-        }
-        self.strays.update((place, 1 - GUESS) for place in found.keys() - fit.keys())
-        self._misled.update(other for place, other in found.items() if place not in fit)
-        if not fit:
-            self._lacking.append(asset)
-        elif len(fit) == 1 or not self._single:
-            self._taken.update(fit.values())
-        else:
-            self._misled.update(fit.values())
-            near = {place: self._nearness(asset, other) for place, other in fit.items()}
-            whole = sum(near.values()) if self._lacking else max(near.values())
-            shares = {place: max(weight / whole, 1 - GUESS) for place, weight in near.items()}
-            self.strays.update((place, share) for place, share in shares.items() if share < 1)
-
-    def gaps(self) -> Iterator[tuple[str, dict[Ends, float]]]:
-        """Assets that may lack a link, with guesses."""
-        for asset in self._lacking:
-            barred = self._barred(asset)
-            weights = {
-                other: self._nearness(asset, other) * self._suits(other)
-                for other in self._others
-                if other not in barred
-            }
-            least = LEAST * sum(weights.values())
-            best = sorted(weights, key=lambda other: (-weights[other], other))[:MOST]
-            guesses = {
-                self._ends(asset, other): round(GUESS * LEAST * weights[other] / least, 3)
-                for other in best
-                if weights[other] > least
-            }
-            if guesses:
-                yield asset, guesses
-
-    def _ends(self, asset: str, other: str) -> Ends:
-        pair = (other, asset) if self._habit.back else (asset, other)
-        return Ends(*pair, self._habit.relation)
-
-    def _suits(self, other: str) -> float:
-        if self._habit.own and other in self._taken:
-            return 0.0
-        return self._usually[self._kind(other)] * (MISLED if other in self._misled else 1.0)
-
-    def _barred(self, asset: str) -> set[str]:
-        """What can't be at the other end of an asset's link."""
-        barred = {asset, *self._links.get(asset, {}).values(), *self._round(asset)}
-        if self._alike:
-            barred.update(other for other in self._others if self._utility(other) != self._utility(asset))
-        return barred
-
-    def _round(self, asset: str) -> set[str]:
-        """Where a link would make water run in a circle."""
-        if self._habit.relation is not Relation.DRAINS_TO:
-            return set()
-        seen, here = {asset}, [asset]
-        while here:
-            onward = self._onward(here.pop()) - seen
-            seen |= onward
-            here += onward
-        return seen
-
-    def _onward(self, asset: str) -> set[str]:
-        """Where its water goes, or comes from, away from the link that is missing."""
-        if self._habit.back:
-            links = self._city.links_from.get(asset, ())
-            return {link.target for link in links if link.relation is Relation.DRAINS_TO}
-        links = self._city.links_to.get(asset, ())
-        return {link.source for link in links if link.relation is Relation.DRAINS_TO}
-
-    def _nearness(self, one: str, other: str) -> float:
-        metres = self._metres(one, other)
-        if metres is None or self._usual == math.inf:
-            zones = {self._city.asset_by_id[asset].zone for asset in (one, other)}
-            return SAME_ZONE if len(zones) == 1 else OTHER_ZONE
-        return math.exp(-metres / self._usual)
-
-    def _metres(self, one: str, other: str) -> float | None:
-        """How far they lie apart; None where nobody knows. A plane is good enough within a city."""
-        here, there = (self._city.asset_by_id[asset].position for asset in (one, other))
-        if here is None or there is None:
-            return None
-        east = (here[1] - there[1]) * math.cos(math.radians((here[0] + there[0]) / 2))
-        return math.hypot(here[0] - there[0], east) * METRES_A_DEGREE
-
-    def _kind(self, asset: str) -> str:
-        return self._city.asset_by_id[asset].kind
-
-    def _utility(self, asset: str) -> Utility:
-        return self._city.asset_by_id[asset].utility
-
-
-def _few(assets: Collection[str]) -> float:
-    """How many of them may be exceptions."""
-    return max(1, FEW * len(assets))
-
-
-def _middle(ordered: Sequence[float]) -> float:
-    return ordered[(len(ordered) - 1) // 2]
