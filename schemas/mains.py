@@ -59,7 +59,10 @@ class Network:
                     if kind == "pump":
                         self._beside[End(asset.id, outlet=True)].update()
         self._pumps = {asset.id for asset in layout.assets["pump"]}
-        self._zone = {link.target: link.source for link in city.links if link.relation is Relation.SERVES}
+        self._zones: dict[str, set[str]] = defaultdict(set)
+        """By asset: the zones that serve it."""
+        for place in layout.links["pressure_zone", Relation.SERVES, "junction"]:
+            self._zones[city.links[place].target].add(city.links[place].source)
 
     def _found(self) -> Iterator[tuple[int, Link]]:
         """Places of mains in the model. Beside links with measures, those without say who depends on whom."""
@@ -142,8 +145,8 @@ class Network:
 
     def _suits(self, one: End, other: End, apart: float) -> float:
         """How much likelier these ends are than others as far apart."""
-        zones = {self._zone[end.asset] for end in (one, other) if end.asset in self._zone}
-        weight = 1.0 if len(zones) < 2 else OTHER_ZONE
+        zones = [self._zones[end.asset] for end in (one, other) if end.asset in self._zones]
+        weight = OTHER_ZONE if len(zones) == 2 and zones[0].isdisjoint(zones[1]) else 1.0
         weight *= LOOSE if self._is_loose(one) or self._is_loose(other) else 1.0
         return weight * (MISLED if self._fits(one, other, apart) else 1.0)
 

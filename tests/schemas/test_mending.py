@@ -93,6 +93,35 @@ def test_a_relation_that_the_model_does_not_tell_of_is_not_guessed(riverton: Cit
     assert mended(city) is city
 
 
+def test_a_main_shorter_than_the_way_leads_elsewhere(riverton: City) -> None:
+    """Between the ends lie two kilometres, and the main is 400 m long. In a loop nothing is missed by it."""
+    wrong = without(riverton, "junction-h22", "junction-h23", to="junction-l04")
+    (doubted,) = (link for link in mended(wrong).links if link.sure < 1)
+    assert (doubted.source, doubted.target) == ("junction-h22", "junction-l04")
+    assert not guesses(wrong)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("junction-l32", "booster-1"), ("waterworks", "junction-l00")]
+)
+def test_what_no_water_reaches_lacks_a_main(riverton: City, source: str, target: str) -> None:
+    """A pump needs somewhere to draw from, a zone somebody to feed it; the guess is a main with a length."""
+    city = mended(without(riverton, source, target))
+    (guessed,) = (link for link in city.links if link.name == GUESSED)
+    assert (guessed.source, guessed.target) == (source, target)
+    assert guessed.sure > 0.5
+    length = guessed.properties["length_m"]
+    assert isinstance(length, float)
+    assert 50 < length < 600
+
+
+def test_water_without_measures_is_left_alone(riverton: City) -> None:
+    """Where mains have no lengths, the model only says who depends on whom."""
+    bare = [link.model_copy(update={"properties": {}}) for link in riverton.links]
+    city = relinked(riverton, bare)
+    assert not guesses(without(city, "waterworks", "junction-l00"))
+
+
 def test_the_tables_of_a_mended_city_are_its_own(riverton: City) -> None:
     """Its links from and to an asset hold the guessed ones, whatever was looked up before."""
     broken = without(riverton, "inlet-8", "storm-8")
