@@ -4,7 +4,8 @@ A city of 100,000 sensors (a tenth with ``--quick``), all of which have spoken; 
 It is killed and started again, with a name of its own in its group and without. Counted is all of it: the
 interpreter, the city model (JSON), its place in the group, the states on the compacted topic, and the first
 record that waited. ``named_vs_unnamed`` is what the name is worth: without it the group waits for the end of
-the session first.
+the session first. ``cpu_s``: what the new worker has used of the processors by then, which tells more than
+the clock where others work on the machine.
 """
 
 import json
@@ -18,7 +19,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from common import flags, machine, report
-from servers import publish, running, verb, wait_until
+from servers import cpu_seconds, publish, running, verb, wait_until
 
 from collectors.messages import Message
 from runner.kafka.settings import kafka_settings
@@ -58,7 +59,8 @@ def main() -> None:
                     kind: [one_kill(where, shell, member, mqtt, sensors, 2 + turn) for turn in range(rounds)]
                     for turn, (kind, shell, member) in enumerate(KINDS)
                 }
-    figures = {f"away_s_{kind}": median(found) for kind, found in away.items()}
+    figures = {f"away_s_{kind}": median(seconds for seconds, _ in found) for kind, found in away.items()}
+    figures |= {f"cpu_s_{kind}": median(cpu for _, cpu in found) for kind, found in away.items()}
     figures["sensors"] = float(sensors)
     figures["session_s"] = float(SESSION_SECONDS)
     ratios = {"named_vs_unnamed": figures["away_s_plain_unnamed"] / figures["away_s_plain_named"]}
@@ -102,8 +104,10 @@ def spoken(count: int, minute: int) -> list[Message]:
     return [Message(at, f"city/v1/bins/waste/zone-{n // 500}/bin-{n}/telemetry", said) for n in range(count)]
 
 
-def one_kill(where: tuple[str, ...], shell: str, member: str, mqtt: int, sensors: int, minute: int) -> float:
-    """Seconds from kill -9 to the first record that the next worker takes."""
+def one_kill(
+    where: tuple[str, ...], shell: str, member: str, mqtt: int, sensors: int, minute: int
+) -> tuple[float, float]:
+    """Seconds from kill -9 to the first record that the next worker takes; its processor seconds by then."""
     with worker(where, shell, member) as (first, port):
         wait_until(lambda: figure(port, "crosscurrent_lag_offsets", 1e9) <= PARTITIONS, "it has read all")
         wait_until(lambda: figure(port, "crosscurrent_save_seconds") > 0, "it has saved")
@@ -112,9 +116,9 @@ def one_kill(where: tuple[str, ...], shell: str, member: str, mqtt: int, sensors
         began = time.monotonic()
         first.kill()
     publish(mqtt, spoken(min(sensors, 1000), minute + 1))
-    with worker(where, shell, member) as (_, port):
+    with worker(where, shell, member) as (second, port):
         wait_until(lambda: figure(port, "crosscurrent_records_total") > 0, "it takes a record")
-        return time.monotonic() - began
+        return time.monotonic() - began, cpu_seconds(second)
 
 
 PARTITIONS = 24

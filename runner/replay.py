@@ -251,7 +251,7 @@ class Recorded:
         self._topic, self._fine = topic, fine
         self._intake, self._faults = Intake(city), Faults()
         self._times: tuple[int, int] | None = None
-        """When the first and the last of all its messages were received."""
+        """When the first and the last of all its messages were received, where some are asked for."""
 
     @property
     def taken(self) -> int:
@@ -260,7 +260,9 @@ class Recorded:
 
     def records(self) -> Iterator[Logged]:
         """All of them, once. Raises OSError where the file can't be read."""
-        messages = filter(self._asked_for, read(self._path, self._faults.add))
+        messages = read(self._path, self._faults.add)
+        if (self._start, self._end, self._topic) != (None, None, None):
+            messages = filter(self._asked_for, messages)
         for batch in moments(messages) if self._fine else batches(messages):
             yield from self._intake.step(batch).records
 
