@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -76,6 +76,9 @@ class LimitCheck:
 
 
 class _LimitPart:
+    stream_time: int | None = None
+    counts: Mapping[str, int] = {}
+
     def __init__(self, limits: dict[str, tuple[float, float]]) -> None:
         self._limits = limits
         self._known: dict[str, tuple[int, bool]] = {}
@@ -137,6 +140,7 @@ class _WatchedPart:
     def __init__(self, part: Part, watched: _Watched) -> None:
         self._part, self._watched = part, watched
         self.snapshot, self.restore = part.snapshot, part.restore
+        self.stream_time, self.counts = None, part.counts
 
     def step(self, record: Record) -> Iterator[Output]:
         yield from self._part.step(record)

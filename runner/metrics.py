@@ -31,6 +31,14 @@ class Figure(NamedTuple):
     labels: Mapping[str, str] = {}
 
 
+def stream_time(now: int, labels: Mapping[str, str] | None = None) -> Iterator[Figure]:
+    """How far the input has got (``now``, ms since the epoch), and how far that is behind the clock."""
+    says = "How far the input has got, since 1970."
+    yield Figure("crosscurrent_stream_time_seconds", "gauge", says, now / 1000, labels or {})
+    says = "How far stream time is behind the clock on the wall."
+    yield Figure("crosscurrent_watermark_lag_seconds", "gauge", says, time.time() - now / 1000, labels or {})
+
+
 class Metrics:
     """A small web server in a thread of its own, between ``start`` and ``stop``.
 

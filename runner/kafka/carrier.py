@@ -20,7 +20,7 @@ from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.kafka.stages import Part, Record, Stage
 from runner.kafka.state import Kept, load, pieces
 from runner.kafka.tracing import TRACEPARENT
-from runner.metrics import Figure
+from runner.metrics import Figure, stream_time
 from schemas.memory import building
 from schemas.topics import RECORD_BYTES_MAX, STATE
 
@@ -167,8 +167,22 @@ class Carrier:
                 yield Figure(
                     "crosscurrent_lag_offsets", "gauge", says, lag, stage | {"partition": str(number)}
                 )
+        yield from self._about_time(stage)
         for name, kind, says in SECONDS:
             yield Figure(f"crosscurrent_{name}", kind, says, self._seconds[name.split("_")[0]], stage)
+
+    def _about_time(self, stage: dict[str, str]) -> Iterator[Figure]:
+        """How late the parts are, and what became of their readings."""
+        parts = [carried.part for carried in list(self._parts.values())]
+        counts: Counter[str] = sum((Counter(part.counts) for part in parts), start=Counter())
+        for result, count in counts.items():
+            says = "Readings that detection took, and what was odd about some."
+            yield Figure(
+                "crosscurrent_stage_readings_total", "counter", says, count, stage | {"result": result}
+            )
+        times = [part.stream_time for part in parts if part.stream_time is not None]
+        if times:
+            yield from stream_time(min(times), stage)
 
     def look_after(self) -> None:
         """Learn what Kafka took. Raises KafkaFailed where it refused something."""

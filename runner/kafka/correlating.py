@@ -9,7 +9,7 @@ A city without borders is one part. Of a city with borders each partition of the
 what they say goes to ``city.domains.v1``, where the last stage, ``join``, makes one of what crosses a border.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -105,6 +105,8 @@ class Inbox(Generic[Heard]):
         self._merge = Merge(parts, heard)
         self._taken = dict.fromkeys(parts, (-1, -1))
         """Offset and number of the newest output of each part: those up to it are repetitions."""
+        self.time: int | None = None
+        """The newest move of stream time that was complete, since the start."""
 
     def take(self, record: Record) -> Output | None:
         """Take a record in; a dead letter where it means nothing here."""
@@ -131,7 +133,9 @@ class Inbox(Generic[Heard]):
 
     def rounds(self) -> Iterator[tuple[list[Heard], int]]:
         """What all parts said up to each move of stream time that is complete now."""
-        return self._merge.rounds()
+        for said, now in self._merge.rounds():
+            self.time = now
+            yield said, now
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, as JSON."""
@@ -161,7 +165,19 @@ def _answered(city: str, topic: Topic, desk: Desk, record: Record) -> Iterator[O
     yield from _notes(desk.answer(answer))
 
 
-class CityPart:
+class _Listening:
+    """What the parts share: they take no readings, and their time is that of their inbox."""
+
+    counts: Mapping[str, int] = {}
+    _inbox: Inbox[Any]
+
+    @property
+    def stream_time(self) -> int | None:
+        """How far the input has got, ms since the epoch."""
+        return self._inbox.time
+
+
+class CityPart(_Listening):
     """Correlation of a city that is one domain."""
 
     def __init__(self, inbox: Inbox[AlarmChange], correlation: Correlation, desk: Desk) -> None:
@@ -193,7 +209,7 @@ class CityPart:
         self._desk.restore(state["desk"])
 
 
-class DomainsPart:
+class DomainsPart(_Listening):
     """Correlation of some domains, each for itself. ``home``: the assets that belong to them."""
 
     def __init__(self, inbox: Inbox[AlarmChange], domains: Domainwise, home: frozenset[str]) -> None:
@@ -229,7 +245,7 @@ class DomainsPart:
         self._domains.restore(state["domains"])
 
 
-class JoinPart:
+class JoinPart(_Listening):
     """The incidents of a city's domains made one, and told."""
 
     def __init__(self, inbox: "Inbox[AlarmChange | DomainWord]", join: Join, desk: Desk) -> None:

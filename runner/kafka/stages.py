@@ -7,7 +7,7 @@ restored state; a record that means nothing here becomes a dead letter, and noth
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
@@ -51,6 +51,16 @@ class Output(NamedTuple):
 
 class Part(Protocol):
     """What one partition needs."""
+
+    @property
+    def stream_time(self) -> int | None:
+        """How far its input has got, ms since the epoch."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What became of its readings; empty where it takes none."""
+        ...
 
     def step(self, record: Record) -> Iterator[Output]:
         """What follows from a record."""

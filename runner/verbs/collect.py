@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _figures(log: "KafkaLog", collector: "Collector") -> "Iterator[Figure]":
     """How it goes."""
-    from runner.metrics import Figure
+    from runner.metrics import Figure, stream_time
 
     counts = log.counts
     for result in ("accepted", "refused", "flooded"):
@@ -124,8 +124,7 @@ def _figures(log: "KafkaLog", collector: "Collector") -> "Iterator[Figure]":
         says = "Messages that the MQTT broker dropped since it began, for whomever they were."
         yield Figure("crosscurrent_broker_dropped_messages_total", "counter", says, log.dropped)
     if (now := log.stream_time) is not None:
-        says = "How far the input has got, since 1970."
-        yield Figure("crosscurrent_stream_time_seconds", "gauge", says, now / 1000)
+        yield from stream_time(now)
 
 
 def _tell_silence(log: "KafkaLog", until_idle: float | None) -> None:
