@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from typing import Protocol, cast
 
 from runner import VERSION
+from runner.logs import as_asked
+from runner.moments import BadUsage
 from schemas.errors import BadConfig, CrosscurrentError
 
 VERBS = (
@@ -89,6 +91,14 @@ def main(argv: Sequence[str] | None = None, console: str = "console.app") -> int
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else ""
+    try:
+        with as_asked(name):
+            return _run(name, arguments, console)
+    except BadUsage as error:
+        return _report(name, error)
+
+
+def _run(name: str, arguments: list[str], console: str) -> int:
     try:
         status = _verb(name, arguments[1:], console) if name in VERBS else _top(arguments)
         sys.stdout.flush()
