@@ -1,35 +1,57 @@
-"""The archive: bytes a reading; how fast a replay reads and thinks, beside DuckDB's bare scan of its files.
+"""The archive: a month of 10,000 sensors through detection and correlation, beside DuckDB and Quix Streams.
 
-A generated city of sensors that report once a minute, each with limits. The same Parquet files are scanned by
-DuckDB (count, sum and largest time), read by us into frames, and replayed through detection and correlation.
-The goal for a month of 10,000 sensors is 2 million readings a second on two cores, with detection in columns;
-this measures the reducer that takes readings one by one, which is what there is. Rates are by seconds of a
-core's time, for DuckDB too, so that a busy machine disturbs them little.
+A generated city of sensors that report once a minute, each with limits; one reading in a hundred thousand is
+out of them (an alarm in ten minutes, what ISA-18.2 allows an operator). The same Parquet files are scanned by
+DuckDB (count, sum and largest time), read by us, and replayed through detection in columns and correlation; a
+part of them also one by one. Quix Streams does a bare limit check on readings of the same city, one a record,
+out of a real Kafka. The goal is 2 million readings a second on two cores.
+
+Rates are by seconds of a core's time, for all, so that a busy machine disturbs them little; replaying is told
+by the clock on the wall as well. ``memory_...``: the most that this process ever had, after the first day (of
+less than ten days: the first tenth) and at the end. ``--days N`` takes another span than 30 days; ``--quick``
+takes three hours.
 """
 
+import argparse
+import json
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import duckdb
 import numpy as np
-from common import flags, machine, report
+import pyarrow as pa
+from common import ROOT, machine, report
+from numpy.typing import NDArray
 
-from runner.archive.manifests import Listed
+from runner.archive.manifests import File, Listed, Manifest, day_of, folder_of, sha256
 from runner.archive.place import Place
 from runner.archive.reading import Range, records_of
-from runner.archive.writing import KeptModel, Received, Writer
+from runner.archive.tables import SCHEMAS, packed_table
+from runner.archive.writing import KeptModel, Writer
 from runner.core import Core
+from runner.replay import Cutting, Heard
 from schemas.city import Asset, City, Limits, Sensor, Utility
-from schemas.readings import Frame
+from schemas.readings import Block, Frame
 from schemas.times import MINUTE, parse_time
 from schemas.vocabulary import load_vocabulary
 
 START = parse_time("2025-06-02T00:00:00Z")
 UTILITIES = (Utility.WATER, Utility.POWER, Utility.SEWAGE, Utility.STORM)
+SENSORS = 10_000
+PART = 180
+"""Minutes that are written at once."""
+OUT = 1e-5
+"""Share of readings beyond their limits."""
+ONE_BY_ONE = 600_000
+"""Readings of which the rate one by one is taken."""
+QUIX = 60_000
 
 
 def city_of(count: int) -> City:
@@ -52,23 +74,63 @@ def city_of(count: int) -> City:
     return City(city="bench", timezone="UTC", assets=assets, sensors=sensors)
 
 
-def received(city: City, minutes: int) -> Iterator[Received]:
-    """Each minute a frame of every sensor: a walk in hundredths, that some leave now and then."""
-    chance = np.random.default_rng(1)
-    names = [sensor.id for sensor in city.sensors]
-    values = np.full(len(names), 50.0)
-    for minute in range(minutes):
-        at = START + minute * MINUTE
-        values = np.clip(values + chance.normal(0, 0.05, len(names)).round(2), 35, 65)
-        shown = np.where(chance.random(len(names)) < 0.0002, 75.0, values).round(2)
-        frame = Frame.model_construct(
-            received=at,
-            sensors=names,
-            at=[at] * len(names),
-            values=shown.tolist(),
-            qualities=[0] * len(names),
-        )
-        yield Received(at, minute + 1, frame)
+def write(place: Place, city: City, minutes: int) -> int:
+    """Each minute a reading of every sensor, a walk in hundredths; bytes. As a compacted archive has it."""
+    model = KeptModel(city, "bench", {"city.yaml": city.model_dump_json().encode()})
+    Writer(place, model)
+    chance, value = np.random.default_rng(1), np.full(len(city.sensors), 50.0)
+    size = 0
+    for begin in range(0, minutes, PART):
+        steps = chance.normal(0, 0.05, (min(PART, minutes - begin), len(value))).round(2)
+        walk = np.clip(value + steps.cumsum(axis=0), 35, 65)
+        value = walk[-1].copy()
+        walk[chance.random(walk.shape) < OUT] = 75.0
+        size += _write_part(place, city, begin, walk.round(2))
+    return size
+
+
+def _write_part(place: Place, city: City, begin: int, walk: NDArray[np.float64]) -> int:
+    rows, count = walk.shape
+    numbers = np.arange(walk.size).reshape(walk.shape) + begin * count
+    at = np.repeat(START + (begin + np.arange(rows)) * MINUTE, count).reshape(walk.shape)
+    day, files = day_of(int(at[0, 0])), []
+    for own, utility in enumerate(UTILITIES):
+        part = np.s_[:, own::4]
+        names = [sensor.id for sensor in city.sensors[own::4]]
+        which = np.tile(np.arange(len(names), dtype=np.int32), rows)
+        times = pa.array(at[part].ravel()).cast(SCHEMAS["readings"].field("event_time").type)
+        columns = {
+            "number": numbers[part].ravel(),
+            "received": times,
+            "sensor": pa.DictionaryArray.from_arrays(which, names),
+            "event_time": times,
+            "value": walk[part].ravel(),
+            "quality": np.zeros(len(which), np.uint8),
+        }
+        content = packed_table(pa.table(columns, schema=SCHEMAS["readings"]))
+        files.append(_put(place, day, str(utility), begin * count, len(which), content))
+    manifest = Manifest(
+        city="bench",
+        model="bench",
+        day=day,
+        first=begin * count,
+        numbers=walk.size,
+        start=int(at[0, 0]),
+        end=int(at[-1, 0]),
+        source="bench",
+        upto=begin + rows,
+        files=tuple(files),
+    )
+    place.put(manifest.name, manifest.model_dump_json().encode())
+    return sum(file.bytes for file in files)
+
+
+def _put(place: Place, day: date, utility: str, first: int, rows: int, content: bytes) -> File:
+    path = f"{folder_of('bench')}/readings/day={day}/utility={utility}/{first:016}-1.parquet"
+    place.put(path, content)
+    return File(
+        path=path, kind="readings", utility=utility, rows=rows, bytes=len(content), sha256=sha256(content)
+    )
 
 
 def scan(folder: Path) -> tuple[int, float]:
@@ -82,62 +144,113 @@ def scan(folder: Path) -> tuple[int, float]:
     return int(row[0]), time.process_time() - began
 
 
-def frames(place: Place) -> Iterator[Frame]:
+def heard(place: Place, cutting: Cutting) -> Iterator[Heard]:
     """What a replay reads."""
-    for record in records_of(place, Listed(place, "bench").manifests, Range(), sys.exit):
-        assert isinstance(record, Frame)
-        yield record
+    return records_of(place, Listed(place, "bench").manifests, Range(), sys.exit, cutting)
 
 
 def reading(place: Place) -> float:
-    """Seconds for all frames."""
+    """Seconds of a core for all blocks."""
     began = time.process_time()
-    for _ in frames(place):
+    for _ in heard(place, "blocks"):
         pass
     return time.process_time() - began
 
 
-def replaying(place: Place, city: City) -> tuple[float, list[int]]:
-    """Seconds through detection and correlation; the largest memory so far (KB), tenth by tenth."""
-    core, began, seen = Core(city, load_vocabulary()), time.process_time(), 0
-    memory: list[int] = []
-    total = sum(one.numbers for one in Listed(place, "bench").manifests)
-    for frame in frames(place):
-        core.step(frame)
-        seen += len(frame)
-        if seen * 10 // total > len(memory):
-            memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    return time.process_time() - began, memory
+class Replayed(NamedTuple):
+    """What a replay took."""
+
+    readings: int
+    cpu_seconds: float
+    seconds: float
+    alarms: int
+    incidents: int
+    memory: list[float]
+    """The largest so far (MB), day by day; of less than a day in tenths."""
+
+
+def replaying(place: Place, city: City, cutting: Cutting, most: int, step: int) -> Replayed:
+    """Through detection and correlation; memory each ``step`` readings."""
+    core, seen, alarms, incidents = Core(city, load_vocabulary()), 0, 0, 0
+    memory: list[float] = []
+    began, began_cpu = time.perf_counter(), time.process_time()
+    for record in heard(place, cutting):
+        outputs = core.step(record)
+        alarms += sum(one.change == "raised" for one in outputs.alarms)
+        incidents += sum(one.change == "opened" for one in outputs.incidents)
+        assert isinstance(record, Frame | Block)
+        seen += record.size if isinstance(record, Block) else len(record)
+        if seen // step > len(memory):
+            memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        if seen >= most:
+            break
+    took = time.perf_counter() - began, time.process_time() - began_cpu
+    return Replayed(seen, took[1], took[0], alarms, incidents, memory)
+
+
+def quix_rate(city: City, folder: Path) -> float:
+    """Readings a second of a core: a limit check with state by Quix Streams, one reading a record."""
+    from workers import limits_of, quix
+
+    from tests.servers import Kafka, free_ports
+
+    subprocess.run([ROOT / "scripts" / "peers.sh", "quixstreams"], check=True, stdout=sys.stderr)
+    names = [sensor.id for sensor in city.sensors]
+    rows = [
+        (
+            name,
+            -1,
+            json.dumps({"sensor": name, "at": START + n // len(names) * MINUTE, "value": 50.0}).encode(),
+        )
+        for n in range(QUIX)
+        for name in (names[n % len(names)],)
+    ]
+    with Kafka(folder, *free_ports(2)) as kafka:
+        took = quix(folder, kafka.bootstrap, limits_of(city), rows, "single")
+    return QUIX / took.cpu_seconds
 
 
 def main() -> None:
     """Write, scan, read, replay; the scan and ours in turns."""
-    args, before = flags(str(__doc__).splitlines()[0]), machine()
-    city = city_of(2_000 if args.quick else 10_000)
-    minutes = 120 if args.quick else 240
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--days", type=float, default=30, help="of readings (30: 432 million)")
+    parser.add_argument("--quick", action="store_true", help="three hours of readings")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    args, before = parser.parse_args(), machine()
+    minutes = 180 if args.quick else round(args.days * 1440)
+    city = city_of(SENSORS)
     with TemporaryDirectory() as scratch:
-        place = Place(scratch)
-        model = KeptModel(city, "bench", {"city.yaml": city.model_dump_json().encode()})
-        began = time.process_time()
-        written = list(Writer(place, model).add("bench", received(city, minutes)))
-        writing = time.process_time() - began
-        size = sum(file.bytes for one in written for file in one.files)
-        scans = [scan(Path(scratch)) for _ in range(3)]
-        readings = scans[0][0]
-        read = min(reading(place) for _ in range(2))
-        took, memory = replaying(place, city)
-        scanned = min(seconds for _, seconds in [*scans, scan(Path(scratch))])
+        folder = Path(scratch) / "archive"
+        place = Place(str(folder))
+        size = write(place, city, minutes)
+        readings, scanned = scan(folder)
+        step = min(1440 * SENSORS, readings // 10)
+        ours = replaying(place, city, "blocks", readings, step)
+        scanned = min(scanned, scan(folder)[1])
+        read = reading(place)
+        single = replaying(place, city, "frames", ONE_BY_ONE, step)
+        quix = quix_rate(city, Path(scratch))
+    rate = ours.readings / ours.cpu_seconds
     figures = {
         "readings": readings,
         "bytes_per_reading": size / readings,
-        "written_per_cpu_second": readings / writing,
+        "alarms": ours.alarms,
+        "incidents": ours.incidents,
+        "replayed_per_cpu_second": rate,
+        "replayed_per_second_of_the_wall": ours.readings / ours.seconds,
+        "replayed_one_by_one_per_cpu_second": single.readings / single.cpu_seconds,
         "read_per_cpu_second": readings / read,
-        "replayed_per_cpu_second": readings / took,
         "duckdb_scanned_per_cpu_second": readings / scanned,
-        "memory_after_a_fifth_mb": memory[1] / 1024,
-        "memory_at_the_end_mb": memory[-1] / 1024,
+        "quixstreams_limit_check_per_cpu_second": quix,
+        "memory_after_the_first_mb": ours.memory[0],
+        "memory_at_the_end_mb": ours.memory[-1],
     }
-    report("archive", before, figures, {"ours_vs_duckdb_scan": scanned / took}, args.json)
+    ratios = {
+        "ours_vs_duckdb_scan": rate / (readings / scanned),
+        "ours_vs_quixstreams": rate / quix,
+        "columns_vs_one_by_one": rate / (single.readings / single.cpu_seconds),
+    }
+    report("archive", before, figures, ratios, args.json)
 
 
 if __name__ == "__main__":

@@ -159,6 +159,49 @@ def _work(address: str, prefix: str, city_file: Path, stage: str, shell: str, re
     return watched.took
 
 
+def quix(
+    folder: Path,
+    bootstrap: str,
+    limits: dict[str, tuple[float, float]],
+    rows: list[tuple[str, int, bytes]],
+    name: str,
+) -> Took:
+    """Quix Streams (peers/quix.py) on records of a topic that is made and filled: key, partition, value.
+
+    ``name`` begins with ``frames`` or ``single``: what the records are.
+    """
+    topic = f"{name}-{uuid.uuid4().hex[:8]}"
+    output = f"alarms-{topic}"
+    file = folder / "limits.json"
+    file.write_text(json.dumps(limits))
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for made in admin.create_topics([NewTopic(topic, READINGS.partitions), NewTopic(output, 1)]).values():
+        made.result(10)
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20})
+    for key, partition, value in rows:
+        put(producer, topic, partition, key, value, None)
+    producer.flush()
+    script = ROOT / "benchmarks" / "peers" / "quix.py"
+    done = subprocess.run(
+        [str(QUIX), str(script), bootstrap, topic, output, str(len(rows)), str(file)],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # warnings about its own imports
+        text=True,
+    )
+    return Took(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def put(producer: Producer, topic: str, partition: int, key: str, value: bytes, more: Any) -> None:
+    """Write a record, as soon as there is room."""
+    while True:
+        try:
+            producer.produce(topic, value, key, partition, headers=more)
+            return
+        except BufferError:
+            producer.poll(0.1)
+
+
 class Workers:
     """A city's readings on topics of one Kafka, and workers on them."""
 
@@ -207,13 +250,6 @@ class Workers:
 
     def quix(self, *, frames: bool) -> Took:
         """Quix Streams on the same readings, in frames or one a record."""
-        topic = f"{'frames' if frames else 'single'}-{uuid.uuid4().hex[:8]}"
-        output = f"alarms-{topic}"
-        limits = self._folder / "limits.json"
-        limits.write_text(json.dumps(limits_of(self._city)))
-        admin = AdminClient({"bootstrap.servers": self._settings.bootstrap})
-        for made in admin.create_topics([NewTopic(topic, READINGS.partitions), NewTopic(output, 1)]).values():
-            made.result(10)
         if frames:
             rows = [(key, partition, value) for key, partition, value, kind in self._all if kind == "frame"]
         else:
@@ -225,18 +261,8 @@ class Workers:
                 )
                 for row in self._rows
             ]
-        for key, partition, value in rows:
-            self._put(topic, partition, key, value, None)
-        self._producer.flush()
-        quix = ROOT / "benchmarks" / "peers" / "quix.py"
-        done = subprocess.run(
-            [str(QUIX), str(quix), self._settings.bootstrap, topic, output, str(len(rows)), str(limits)],
-            check=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # warnings about its own imports
-            text=True,
-        )
-        return Took(**json.loads(done.stdout.splitlines()[-1]))
+        name = "frames" if frames else "single"
+        return quix(self._folder, self._settings.bootstrap, limits_of(self._city), rows, name)
 
     def _topics(self) -> KafkaSettings:
         settings = kafka_settings(self._settings.address, {}, prefix=f"{uuid.uuid4().hex[:8]}.")
@@ -250,14 +276,13 @@ class Workers:
         name = settings.name(READINGS)
         wanted = [record for record in self._all if only in {"", record[3]}]
         for number, (key, partition, value, kind) in enumerate(wanted):
-            self._put(name, partition, key, value, headers(kind, "/collect/benchmark/1", str(number)))
+            put(
+                self._producer,
+                name,
+                partition,
+                key,
+                value,
+                headers(kind, "/collect/benchmark/1", str(number)),
+            )
         self._producer.flush()
         return len(wanted)
-
-    def _put(self, topic: str, partition: int, key: str, value: bytes, more: Any) -> None:
-        while True:
-            try:
-                self._producer.produce(topic, value, key, partition, headers=more)
-                return
-            except BufferError:
-                self._producer.poll(0.1)

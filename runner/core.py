@@ -18,7 +18,7 @@ from schemas.answers import Answer
 from schemas.city import City
 from schemas.incidents import IncidentRevision
 from schemas.notifications import Decision, Notification
-from schemas.readings import Event, Frame, Tick
+from schemas.readings import Block, Event, Frame, Tick
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes, load_causes
 from streams.correlation import Correlation
@@ -88,7 +88,7 @@ class Core:
         """Readings taken, and those that were duplicates, late, of the future, or unknown."""
         return self._detector.counts
 
-    def step(self, record: Frame | Event | Tick | Answer) -> Outputs:
+    def step(self, record: Frame | Block | Event | Tick | Answer) -> Outputs:
         """Take one record. Incidents are looked at each time stream time moves, not at each alarm."""
         outputs = Outputs()
         if isinstance(record, Answer):

@@ -21,8 +21,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from runner.log import Logged
-from runner.replay import Input
+from runner.replay import Heard, Input
 from schemas.readings import Event, Frame
 from schemas.times import DAY, SECOND, parse_time
 
@@ -196,7 +195,7 @@ class Paced:
         """Messages, or records, so far."""
         return self._input.taken
 
-    def records(self) -> Iterator[Logged]:
+    def records(self) -> Iterator[Heard]:
         """All of them, once, to the end or until somebody wants no more."""
         for record in self._input.records():
             if isinstance(record, Frame | Event):

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 from collectors.intake import Intake
 from collectors.messages import Message
@@ -29,7 +29,7 @@ from runner.store import open_scratch, standing, write_standing
 from schemas.city import City
 from schemas.errors import CrosscurrentError
 from schemas.incidents import IncidentRevision
-from schemas.readings import Tick
+from schemas.readings import Block, Tick
 from schemas.times import rfc3339
 from streams.causes import load_causes
 from streams.tell import plain
@@ -37,6 +37,13 @@ from streams.tell import plain
 BATCH = 1_000
 FAULTS_MAX = 100
 """Broken lines that the summary lists; all are counted."""
+
+Heard = Logged | Block
+"""What a core takes: what logs hold, and blocks of an archive."""
+Cutting = Literal["frames", "fine", "blocks"]
+"""How an input cuts readings: in frames of some thousand; in a frame for each moment of receipt; in blocks,
+for detection in columns, where it has columns.
+"""
 
 OnProgress = Callable[[int, int | None], None]
 """Told the messages so far, and stream time."""
@@ -170,7 +177,7 @@ class Input(Protocol):
         """Messages, or records, so far."""
         ...
 
-    def records(self) -> Iterator[Logged]:
+    def records(self) -> Iterator[Heard]:
         """All of them, once."""
         ...
 

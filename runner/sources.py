@@ -16,7 +16,7 @@ from paho.mqtt.client import topic_matches_sub
 from runner.extras import needs
 from runner.model import Model, load_model
 from runner.moments import BadUsage
-from runner.replay import Input, Recorded, Source
+from runner.replay import Cutting, Input, Recorded, Source
 from runner.whatif import Changed, WhatIf, removal
 from schemas.alarms import AlarmChange
 from schemas.readings import Frame
@@ -62,10 +62,14 @@ class Opened(NamedTuple):
     """Tells alarms that shall be as if they never were."""
 
 
-def opened(asked: Asked, *, fine: bool = False) -> Opened:
-    """A recording, or an archive. ``fine``: a frame is what came at one moment."""
-    fine = fine or bool(asked.what.delays)
-    model, source = _archived(asked, fine) if asked.is_archive else _recorded(asked, fine)
+def opened(asked: Asked, *, fine: bool = False, blocks: bool = False) -> Opened:
+    """A recording, or an archive. ``fine``: a frame is what came at one moment; else ``blocks``: readings may
+    come in blocks, where that is quicker.
+    """
+    cutting: Cutting = "blocks" if blocks and not asked.what.words() else "frames"
+    if fine or asked.what.delays:
+        cutting = "fine"
+    model, source = _archived(asked, cutting) if asked.is_archive else _recorded(asked, cutting)
     if not asked.what.words():
         return Opened(model, source, None)
     removed = removal(asked.what, model.city)
@@ -73,23 +77,23 @@ def opened(asked: Asked, *, fine: bool = False) -> Opened:
     return Opened(model, Changed(source, asked.what, model.city, removed), removed.takes_change)
 
 
-def _archived(asked: Asked, fine: bool) -> tuple[Model, Input]:
+def _archived(asked: Asked, cutting: Cutting) -> tuple[Model, Input]:
     with needs("archive"):
         from runner.archive.reading import Range
         from runner.archive.replaying import Archived
     if asked.topics:
         raise BadUsage("--topics chooses messages of a recording; an archive has --zone and --utility")
     wanted = Range(asked.start, asked.end, frozenset(asked.what.utilities) or None)
-    source = Archived(asked.name, wanted, asked.city, fine=fine)
+    source = Archived(asked.name, wanted, asked.city, cutting)
     return source.model, source
 
 
-def _recorded(asked: Asked, fine: bool) -> tuple[Model, Input]:
+def _recorded(asked: Asked, cutting: Cutting) -> tuple[Model, Input]:
     def fits(topic: str) -> bool:
         return any(topic_matches_sub(one, topic) for one in asked.topics)
 
     model = load_model(asked.city_file)
-    topic = fits if asked.topics else None
+    topic, fine = fits if asked.topics else None, cutting == "fine"
     return model, Recorded(Path(asked.name), model.city, asked.start, asked.end, topic=topic, fine=fine)
 
 

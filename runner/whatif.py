@@ -15,14 +15,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runner.log import Logged
 from runner.model import Model
 from runner.moments import BadUsage
-from runner.replay import Input
+from runner.replay import Heard, Input
 from schemas.alarms import AlarmChange
 from schemas.city import City, Limits, Sensor, Utility
 from schemas.citychecks import limit_faults
-from schemas.readings import Event, Frame
+from schemas.readings import Block, Event, Frame
 from schemas.times import duration
 from schemas.wording import nearest
 from streams.sites import part_of
@@ -136,7 +135,7 @@ class Changed:
         """Messages, or records, so far."""
         return self._input.taken
 
-    def records(self) -> Iterator[Logged]:
+    def records(self) -> Iterator[Heard]:
         """All of them, once."""
         kept = (left for record in self._input.records() if (left := self._kept(record)) is not None)
         return delayed(kept, self._late.__getitem__) if self._moves else kept
@@ -150,7 +149,8 @@ class Changed:
         """What to say where nothing of the input could be used."""
         return f"{self._input.nothing()} (replayed with: {', '.join(self._what.words())})"
 
-    def _kept(self, record: Logged) -> Logged | None:
+    def _kept(self, record: Heard) -> Heard | None:
+        assert not isinstance(record, Block), "what is changed comes in frames"
         match record:
             case Frame():
                 return _rows(record, self._sensors.__contains__)
@@ -162,9 +162,9 @@ class Changed:
                 return record
 
 
-def delayed(records: Iterator[Logged], late: Callable[[str], int]) -> Iterator[Logged]:
+def delayed(records: Iterator[Heard], late: Callable[[str], int]) -> Iterator[Heard]:
     """Records as they come where those of some assets are ``late`` (ms); each frame must be of one moment."""
-    held: list[tuple[int, int, Logged]] = []
+    held: list[tuple[int, int, Heard]] = []
     number = 0
     for record in records:
         if isinstance(record, Frame | Event):
@@ -181,7 +181,7 @@ def delayed(records: Iterator[Logged], late: Callable[[str], int]) -> Iterator[L
         yield heapq.heappop(held)[2]
 
 
-def _by_delay(record: Logged, late: Callable[[str], int]) -> Iterator[tuple[int, Any]]:
+def _by_delay(record: Heard, late: Callable[[str], int]) -> Iterator[tuple[int, Any]]:
     if isinstance(record, Event):
         yield late(record.asset), record
     elif isinstance(record, Frame):

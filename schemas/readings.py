@@ -5,10 +5,12 @@ whether it carries one reading or a thousand. The three kinds share one log, in 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from schemas.times import Time
@@ -65,6 +67,41 @@ class Frame(BaseModel):
     def rows(self) -> Iterator[Reading]:
         """The readings, in the order received."""
         return map(Reading, self.sensors, self.at, self.values, self.qualities)
+
+
+class Block(NamedTuple):
+    """Many readings as arrays of one length, as an archive has them; row i of every column is one reading.
+
+    Never travels, and is not validated: whoever makes one has checked its readings before.
+    """
+
+    names: Sequence[str]
+    """Ids of sensors."""
+    sensors: NDArray[np.int32]
+    """Of each reading, the place of its sensor in ``names``."""
+    at: NDArray[np.int64]
+    """Event times, ms since the epoch."""
+    values: NDArray[np.float64]
+    qualities: NDArray[np.uint8]
+
+    @property
+    def size(self) -> int:
+        """How many readings."""
+        return len(self.at)
+
+    def rows(self, part: slice | NDArray[np.bool_]) -> "Block":
+        """Some of them, in their order."""
+        return Block(self.names, self.sensors[part], self.at[part], self.values[part], self.qualities[part])
+
+    def frame(self) -> Frame:
+        """The same as a frame, which does not say when it was received."""
+        return Frame.model_construct(
+            received=0,
+            sensors=[self.names[number] for number in self.sensors.tolist()],
+            at=self.at.tolist(),
+            values=self.values.tolist(),
+            qualities=self.qualities.tolist(),
+        )
 
 
 class Event(BaseModel):

@@ -8,6 +8,7 @@ the quorum.
 
 import heapq
 import math
+from collections.abc import Iterable
 from typing import Any
 
 QUORUM_SHARE = 0.10
@@ -48,6 +49,16 @@ class StreamClock:
             heapq.heappop(self._earliest)
         self._move(self._earliest[0][0])
         return True
+
+    def first_move(self, assets: Iterable[str], at: Iterable[int]) -> int | None:
+        """Which of these readings, heard in this order, would move stream time first; None: none."""
+        missing, new = self._quorum - len(self._ahead), set[str]()
+        for place, (asset, time) in enumerate(zip(assets, at, strict=False)):
+            if asset not in self._ahead and (self.time is None or time > self.time):
+                new.add(asset)
+                if len(new) == missing:
+                    return place
+        return None
 
     def pass_to(self, at: int) -> bool:
         """Move to ``at`` because time passed in silence; True when it moved."""
@@ -93,3 +104,6 @@ class ToldClock(StreamClock):
     def hear(self, asset: str, at: int) -> bool:  # noqa: ARG002 - what an asset's clock shows decides nothing here
         """Never moves."""
         return False
+
+    def first_move(self, assets: Iterable[str], at: Iterable[int]) -> None:
+        """None does."""

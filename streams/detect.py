@@ -8,15 +8,18 @@ clock is flagged and never moves stream time. State is bounded: the readings of 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, alarm_id
 from schemas.city import City
-from schemas.readings import Event, Frame, Tick
+from schemas.readings import Block, Event, Frame, Tick
 from schemas.times import MINUTE
 from schemas.vocabulary import Vocabulary
+from streams.blocks import Blocks
 from streams.clock import StreamClock
 from streams.events import EventWatch
 from streams.groups import Groups, Places, Told, Watcher
@@ -65,6 +68,8 @@ class Detector:
         self._city = city
         self._lateness = lateness
         self._tracks = Tracks(city, vocabulary)
+        self._blocks: Blocks | None = None
+        """What takes blocks in columns; None before the first."""
         self._clock = clock or StreamClock(len(city.sensors_of))
         self._silence = SilenceWatch(city)
         self._groups = Groups(watchers(city) if watching is None else watching, lateness)
@@ -79,11 +84,13 @@ class Detector:
         """How far the input has got."""
         return self._clock.time
 
-    def step(self, record: Frame | Event | Tick) -> Iterator[AlarmChange | int]:
+    def step(self, record: Frame | Block | Event | Tick) -> Iterator[AlarmChange | int]:
         """Take one record; yields alarm changes, and stream time (an int) each time it has moved."""
         match record:
             case Frame():
                 yield from self._frame(record)
+            case Block():
+                yield from self._block(record)
             case Event():
                 yield from self._event(record)
             case Tick():
@@ -116,8 +123,58 @@ class Detector:
                 now = self._clock.time
         self.counts["readings"] += len(frame)
 
+    def _block(self, block: Block) -> Iterator[AlarmChange | int]:
+        """Many readings: those that are quiet in columns, the others one by one, as ``_frame`` takes them."""
+        if self._blocks is None:
+            tracks = [self._tracks[sensor] for sensor in self._city.sensor_by_id]
+            self._blocks = Blocks(tracks, self._groups, self._lateness, AHEAD)
+        blocks = self._blocks
+        start = 0
+        while start < block.size:
+            now = self._clock.time
+            part = block.rows(slice(start, start + blocks.stretch))
+            start += part.size
+            if now is None:
+                yield from self._frame(part.frame())
+                continue
+            known = blocks.known(part)
+            self.counts["unknown"] += part.size - known.size
+            self.counts["readings"] += part.size
+            while known.size:
+                known = yield from self._stretch(blocks, known)
+
+    def _stretch(self, blocks: "Blocks", part: Block) -> Generator[AlarmChange | int, None, Block]:
+        """Readings up to the first that moves stream time; those after it."""
+        now = self._clock.time
+        assert now is not None
+        later = np.flatnonzero(part.at > now)
+        numbers, times = part.sensors[later].tolist(), part.at[later].tolist()
+        moves = self._clock.first_move(map(blocks.assets.__getitem__, numbers), times)
+        end = part.size if moves is None else int(later[moves]) + 1
+        here = part.rows(slice(end))
+        ahead = {number for asset in self._ahead for number in blocks.numbers_of[asset]}
+        quiet = blocks.take(here, now, ahead.union(self._silence.missing))
+        self._silence.hear_all(here.sensors[quiet], here.at[quiet])
+        for number, at in zip(numbers[:moves], times[:moves], strict=True):
+            self._clock.hear(blocks.assets[number], at)
+        for place in np.flatnonzero(~quiet).tolist():
+            track = blocks.tracks[here.sensors[place]]
+            at, value, quality = int(here.at[place]), float(here.values[place]), int(here.qualities[place])
+            if place == end - 1 and moves is not None:
+                self._clock.hear(track.spec.asset, at)
+            if at > now + AHEAD:
+                self._hold(track, at, value, quality)
+            else:
+                yield from self._put(track, at, value, quality, now)
+        if moves is not None:
+            self._clock.hear(blocks.assets[here.sensors[-1]], int(here.at[-1]))
+            yield from self._moved()
+        return part.rows(slice(end, None))
+
     def _place(self, track: Track, at: int, value: float, quality: int, now: int) -> Sequence[Change]:
         """Put a reading where it belongs in its sensor's track."""
+        if self._blocks is not None:
+            self._blocks.look_at(track)
         if at < now - self._lateness:
             self.counts["late"] += 1
             return ()
@@ -130,7 +187,7 @@ class Detector:
             if self._silence.silent:
                 self._silence.hear(track.spec.sensor, at)
             else:
-                self._silence.heard[track.spec.sensor] = at
+                self._silence.heard[track.number] = at
             return compare((), marks) if marks else ()
         found = track.insert(at, value, quality)
         if found is None:
@@ -153,7 +210,7 @@ class Detector:
         """Stream time has moved: judge what was held, then see who is silent."""
         now = self._clock.time
         assert now is not None
-        if not self._silence.heard:
+        if not self._silence.begun:
             self._silence.begin(now)
         for asset in list(self._held):
             yield from self._judge(asset, now)
@@ -180,7 +237,7 @@ class Detector:
             if held.came is None:
                 held.came = now
             if held.at <= now + AHEAD:
-                yield from self._release(held, now)
+                yield from self._put(held.track, held.at, held.value, held.quality, now)
             elif now - held.came >= JUDGED_AFTER:
                 self.counts["future"] += 1
                 yield from self._flag(asset, held.came)
@@ -191,12 +248,11 @@ class Detector:
         else:
             del self._held[asset]
 
-    def _release(self, held: Held, now: int) -> Iterator[AlarmChange]:
-        track = held.track
-        found = self._place(track, held.at, held.value, held.quality, now)
-        yield from self._changes(track, found, held.at)
+    def _put(self, track: Track, at: int, value: float, quality: int, now: int) -> Iterator[AlarmChange]:
+        """Take a reading that is not ahead, and what it changes."""
+        yield from self._changes(track, self._place(track, at, value, quality, now), at)
         if track.spec.asset in self._ahead:
-            yield from self._clock_right(track.spec.asset, held.at)
+            yield from self._clock_right(track.spec.asset, at)
 
     def _flag(self, asset: str, came: int) -> Iterator[AlarmChange]:
         flagged, since = self._ahead.get(asset, (0, came))
@@ -264,6 +320,8 @@ class Detector:
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state as JSON; the same state gives the same bytes."""
+        if self._blocks is not None:
+            self._blocks.look_at_all()
         return {
             "clock": self._clock.snapshot(),
             "silence": self._silence.snapshot(),
@@ -283,6 +341,7 @@ class Detector:
 
         Sensors that the model has gained since start afresh; those that it lost are let go.
         """
+        self._blocks = None
         self._clock.restore(state["clock"])
         self._silence.restore(state["silence"])
         self._events.restore(state["events"])

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from schemas.times import MINUTE
 
+Times = NDArray[np.int64]
+
 SETTLE = 1 * MINUTE
 """How long after its end a minute is judged: most stragglers have come, and need no second judgement."""
 SPARE = 30
@@ -83,6 +85,16 @@ class Table:
         self._newest[cell] = within + 1
         self._values[cell] = value
         return minute
+
+    def put_all(self, columns: NDArray[np.intp], at: Times, values: NDArray[np.float64]) -> None:
+        """Take readings, of each sensor in order and newer than what it told before."""
+        minutes, within = np.divmod(at, MINUTE)
+        for minute in (int(minutes.max()), int(minutes.min())):
+            if not 0 <= minute - self.first < self.count:
+                self._make_room(minute)
+        rows = minutes - self.first
+        self.newest[rows, columns] = within + 1
+        self.rows[rows, columns] = values
 
     def _make_room(self, minute: int) -> None:
         """Let go of what nobody looks at any more, and add rows up to this minute and some beyond."""
@@ -208,6 +220,21 @@ class Groups:
             self._rewound = True
             for group in self._groups_of[sensor]:
                 group.changed = minute if group.changed is None else min(group.changed, minute)
+
+    def columns(self, sensors: Sequence[str]) -> NDArray[np.intp]:
+        """Which column of the table each sensor has; -1: nobody looks at it."""
+        return np.array([self._table.column.get(sensor, -1) for sensor in sensors], np.intp)
+
+    @property
+    def judged(self) -> int:
+        """The newest minute that is judged: readings of it, and of those before, change what was said."""
+        return self._judged
+
+    def hear_all(self, columns: NDArray[np.intp], at: Times, values: NDArray[np.float64]) -> None:
+        """Take accepted readings of minutes that are not judged, of each sensor in order."""
+        looked_at = columns >= 0
+        if looked_at.any():
+            self._table.put_all(columns[looked_at], at[looked_at], values[looked_at])
 
     def pass_to(self, now: int) -> Iterator[Told]:
         """Stream time is ``now``: judge every minute that is over and settled; again from the first that a

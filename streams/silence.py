@@ -6,15 +6,20 @@ Promises: a dead gateway is one silence, not one for each sensor behind it; when
 carries is given the usual time to speak before it is called silent itself.
 """
 
-import heapq
+from array import array
 from collections import defaultdict
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from schemas.city import City, Relation
 from schemas.times import SECOND
 
 MISSED = 4.5
 """Intervals without a reading after which a sensor is missing: four reports were due and did not come."""
+NEVER = 1 << 62
+"""Later than every time."""
 
 
 class Subject(NamedTuple):
@@ -37,7 +42,10 @@ class SilenceWatch:
     """The sensors that should be heard, and those that are not."""
 
     def __init__(self, city: City) -> None:
+        self._names = [s.id for s in city.sensors]
+        self._number = {name: number for number, name in enumerate(self._names)}
         self._every = {s.id: round(s.every * SECOND) for s in city.sensors}
+        self._patience = np.array([int(every * MISSED) for every in self._every.values()], np.int64)
         self._asset = {s.id: s.asset for s in city.sensors}
         self._sensors: dict[str, list[str]] = defaultdict(list)
         for sensor in city.sensors:
@@ -60,14 +68,25 @@ class SilenceWatch:
         for gateway, assets in self._carried.items():
             for asset in assets:
                 self._carriers[asset].append(gateway)
-        self.heard: dict[str, int] = {}
-        """When each sensor was last heard, or from when on it is waited for."""
-        self._due: list[tuple[int, str]] = []
+        self.begun = False
+        """Whether anybody is waited for."""
+        self.heard = array("q", [-1]) * len(self._names)
+        """By number in the city model: when each sensor was last heard, or from when on it is waited for. A
+        plain array: writing into it one by one is quick."""
+        self.heard_at = np.frombuffer(self.heard, np.int64)
+        """The same, for many at once."""
+        self._due = np.full(len(self._names), NEVER, np.int64)
+        """When it is looked at whether each sensor is missing: its deadline, or an earlier one."""
         self._missing: dict[str, int] = {}
         """Onset of the silence of each missing sensor."""
         self._told: dict[Subject, int] = {}
         self._back: dict[str, int] = {}
         """Missing sensors that were heard again: event time of the first reading."""
+
+    @property
+    def missing(self) -> list[int]:
+        """The numbers of the sensors that are missing now."""
+        return [self._number[sensor] for sensor in self._missing]
 
     @property
     def silent(self) -> dict[Subject, int]:
@@ -76,35 +95,38 @@ class SilenceWatch:
 
     def begin(self, now: int) -> None:
         """Wait for every sensor from now on."""
-        for sensor in self._every:
-            self.heard.setdefault(sensor, now)
-        self._due = [(self._deadline(s), s) for s in self._every]
-        heapq.heapify(self._due)
+        self.begun = True
+        self.heard_at[self.heard_at < 0] = now
+        self._due[:] = self.heard_at + self._patience
 
     def hear(self, sensor: str, at: int) -> None:
         """The sensor spoke with event time ``at``."""
-        if at > self.heard.get(sensor, -1):
-            self.heard[sensor] = at
+        number = self._number[sensor]
+        if at > self.heard[number]:
+            self.heard[number] = at
             if sensor in self._missing:
                 self._back.setdefault(sensor, at)
+
+    def hear_all(self, numbers: NDArray[np.int32], at: NDArray[np.int64]) -> None:
+        """Sensors that are not missing spoke, each later than before, maybe several times."""
+        if self._told:
+            at = np.maximum(at, self.heard_at[numbers])
+        self.heard_at[numbers] = at  # of several for one sensor the last stands
 
     def pass_to(self, now: int) -> list[Silence]:
         """Stream time has moved to ``now``: what fell silent, and what is heard again."""
         changed = bool(self._back)
         found: list[Silence] = []
-        while self._due and self._due[0][0] <= now:
-            sensor = heapq.heappop(self._due)[1]
-            if (deadline := self._deadline(sensor)) > now:
-                heapq.heappush(self._due, (deadline, sensor))
-            elif sensor not in self._missing:
-                self._missing[sensor] = self.heard[sensor] + self._every[sensor]
-                changed = True
+        due = np.flatnonzero(self._due <= now)
+        deadline = self.heard_at[due] + self._patience[due]
+        self._due[due] = np.where(deadline > now, deadline, NEVER)
+        for number in due[deadline <= now].tolist():
+            sensor = self._names[number]
+            self._missing[sensor] = self.heard[number] + self._every[sensor]
+            changed = True
         if changed:
             found = self._retell(now)
         return found
-
-    def _deadline(self, sensor: str) -> int:
-        return self.heard[sensor] + int(self._every[sensor] * MISSED)
 
     def _retell(self, now: int) -> list[Silence]:
         found: list[Silence] = []
@@ -129,8 +151,9 @@ class SilenceWatch:
     def _wait_again(self, sensors: set[str], now: int) -> None:
         for sensor in sorted(sensors):
             if self._missing.pop(sensor, None) is not None:
-                self.heard[sensor] = max(self.heard[sensor], now)
-                heapq.heappush(self._due, (self._deadline(sensor), sensor))
+                number = self._number[sensor]
+                self.heard[number] = max(self.heard[number], now)
+                self._due[number] = self.heard[number] + self._patience[number]
 
     def _behind(self, subject: Subject) -> set[str]:
         """The sensors whose silence the subject's silence is."""
@@ -166,13 +189,15 @@ class SilenceWatch:
         return onset if all(self._nothing_since(asset, onset) for asset in carried) else None
 
     def _nothing_since(self, asset: str, onset: int) -> bool:
-        return all(self.heard[sensor] <= onset for sensor in self._sensors[asset])
+        return all(self.heard[self._number[sensor]] <= onset for sensor in self._sensors[asset])
 
     def snapshot(self) -> dict[str, Any]:
         """What ``restore`` needs, as JSON."""
         return {
-            "heard": self.heard,
-            "due": sorted(self._due),
+            "heard": {name: at for name, at in zip(self._names, self.heard, strict=True) if at >= 0},
+            "due": sorted(
+                (at, name) for name, at in zip(self._names, self._due.tolist(), strict=True) if at < NEVER
+            ),
             "missing": self._missing,
             "told": [[*subject, onset] for subject, onset in self._told.items()],
             "back": self._back,
@@ -180,8 +205,10 @@ class SilenceWatch:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot."""
-        self.heard = dict(state["heard"])
-        self._due = [(at, sensor) for at, sensor in state["due"]]
+        self.heard_at[:] = [state["heard"].get(name, -1) for name in self._names]
+        self.begun = bool(state["heard"])
+        due = {sensor: at for at, sensor in state["due"]}
+        self._due[:] = [due.get(name, NEVER) for name in self._names]
         self._missing = dict(state["missing"])
         self._told = {Subject(asset, sensor): onset for asset, sensor, onset in state["told"]}
         self._back = dict(state["back"])

@@ -43,13 +43,16 @@ class Track:
         "_values",
         "ats",
         "last_at",
+        "number",
         "spec",
         "trim_at",
         "watch",
     )
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, number: int = 0) -> None:
         self.spec = spec
+        self.number = number
+        """Of the sensor in the city model."""
         self._base = self._half_watch = self.watch = Watch()
         """What was known before the readings that are kept, before the one at ``_half``, and after them."""
         self._half = 0
@@ -60,6 +63,12 @@ class Track:
         self.last_at = -1
         self.trim_at = 2 * TRIM
         """How many readings may gather before ``forget`` should be asked."""
+
+    def go_on(self, watch: Watch) -> None:
+        """Forget all readings: what was known after the last of them is enough."""
+        self._base = self._half_watch = self.watch = watch
+        self._half, self.trim_at, self.last_at = 0, 2 * TRIM, watch.at
+        del self.ats[:], self._values[:], self._qualities[:], self._marks[:]
 
     def append(self, at: int, value: float, quality: int) -> tuple[Mark, ...]:
         """Take the newest reading; its marks are new."""

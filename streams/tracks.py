@@ -19,13 +19,15 @@ class Tracks(dict[str, Track]):
     def __init__(self, city: City, vocabulary: Vocabulary) -> None:
         super().__init__()
         self._city, self._vocabulary = city, vocabulary
+        self._number = {sensor: number for number, sensor in enumerate(city.sensor_by_id)}
         self._waiting: dict[str, list[Any]] = {}
 
     def __missing__(self, sensor: str) -> Track:
         """The track of a sensor that speaks for the first time."""
         found = self._city.sensor_by_id[sensor]
         track = self[sensor] = Track(
-            prepare(found, str(self._city.asset_by_id[found.asset].utility), self._vocabulary)
+            prepare(found, str(self._city.asset_by_id[found.asset].utility), self._vocabulary),
+            self._number[sensor],
         )
         if state := self._waiting.pop(sensor, None):
             track.restore(state)

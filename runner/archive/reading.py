@@ -1,7 +1,7 @@
 """A range of an archive as records, in the order received.
 
 In:  manifests, and times between which something was received.
-Out: frames, events and ticks.
+Out: frames or blocks, events and ticks.
 Promises: a file that is damaged or gone is named to ``on_fault`` and skipped, the rest is read. Of each file
 of a batch one row group is in memory.
 """
@@ -17,9 +17,19 @@ import pyarrow as pa
 
 from runner.archive.manifests import NOWHERE, File, Manifest, sha256
 from runner.archive.place import Place
-from runner.archive.tables import Columns, Other, columns_of, frames, in_order, others_of, unpacked
-from runner.log import Logged
-from schemas.readings import Frame
+from runner.archive.tables import (
+    Columns,
+    Names,
+    Other,
+    blocks,
+    columns_of,
+    frames,
+    in_order,
+    others_of,
+    unpacked,
+)
+from runner.replay import Cutting, Heard
+from schemas.readings import Block, Frame
 from schemas.times import rfc3339
 
 OnDamage = Callable[[str], None]
@@ -62,20 +72,25 @@ def checked(place: Place, file: File) -> bytes:
 
 
 def records_of(
-    place: Place, manifests: Sequence[Manifest], wanted: Range, on_fault: OnDamage, *, fine: bool = False
-) -> Iterator[Logged]:
-    """All that was received in a range; ``fine``: a frame holds what was received at one moment.
+    place: Place,
+    manifests: Sequence[Manifest],
+    wanted: Range,
+    on_fault: OnDamage,
+    cutting: Cutting = "frames",
+) -> Iterator[Heard]:
+    """All that was received in a range.
 
     Raises OSError where the place can't be reached.
     """
+    names = Names()
     for manifest in manifests:
         if wanted.meets(manifest):
-            yield from _batch(place, manifest, wanted, on_fault, _Cut(wanted, fine))
+            yield from _batch(place, manifest, wanted, on_fault, _Cut(wanted, cutting), names)
 
 
 def _batch(
-    place: Place, manifest: Manifest, wanted: Range, on_fault: OnDamage, cut: "_Cut"
-) -> Iterator[Logged]:
+    place: Place, manifest: Manifest, wanted: Range, on_fault: OnDamage, cut: "_Cut", names: Names
+) -> Iterator[Heard]:
     readings: list[Iterator[Columns]] = []
     others: list[Iterator[Other]] = []
     for file in manifest.files:
@@ -85,7 +100,7 @@ def _batch(
             content = checked(place, file)
             tables = unpacked(content)
             if file.kind == "readings":
-                readings.append(map(columns_of, tables))
+                readings.append(map(partial(columns_of, names), tables))
             else:
                 others.append(chain.from_iterable(map(partial(others_of, file.kind), tables)))
         except (OSError, pa.ArrowException) as error:
@@ -95,18 +110,23 @@ def _batch(
 
 
 class _Cut:
-    """Readings to the frames that are asked for."""
+    """Readings to the frames or blocks that are asked for."""
 
-    def __init__(self, wanted: Range, fine: bool) -> None:
+    def __init__(self, wanted: Range, cutting: Cutting) -> None:
         self.wanted = wanted
-        self._fine = fine
+        self._cutting = cutting
         self._low = -np.inf if wanted.start is None else wanted.start
         self._high = np.inf if wanted.end is None else wanted.end
 
-    def frames(self, part: Columns) -> Iterator[Frame]:
+    def pieces(self, part: Columns) -> Iterator[Frame | Block]:
         """Those of the range."""
-        inside = part[(part.received >= self._low) & (part.received < self._high)]
-        if not self._fine:
+        inside = part
+        if self.wanted.start is not None or self.wanted.end is not None:
+            inside = part[(part.received >= self._low) & (part.received < self._high)]
+        if self._cutting == "blocks":
+            yield from blocks(inside)
+            return
+        if self._cutting == "frames":
             yield from frames(inside)
             return
         moments = np.flatnonzero(np.diff(inside.received)) + 1
@@ -114,18 +134,18 @@ class _Cut:
             yield from frames(inside[start:end])
 
 
-def _woven(readings: Iterable[Columns], others: Iterator[Other], cut: _Cut) -> Iterator[Logged]:
+def _woven(readings: Iterable[Columns], others: Iterator[Other], cut: _Cut) -> Iterator[Heard]:
     """Frames, with events and ticks where they came."""
     other = next(others, None)
     for part in readings:
         start = 0
         while other is not None and other[0] < part.number[-1]:
             place = int(np.searchsorted(part.number, other[0]))
-            yield from cut.frames(part[start:place])
+            yield from cut.pieces(part[start:place])
             if cut.wanted.holds(other[1]):
                 yield other[2]
             start, other = place, next(others, None)
-        yield from cut.frames(part[start:])
+        yield from cut.pieces(part[start:])
     while other is not None:
         if cut.wanted.holds(other[1]):
             yield other[2]

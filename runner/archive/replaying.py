@@ -13,38 +13,42 @@ from runner.archive.days import lay_out
 from runner.archive.manifests import Listed, Manifest, models_in, only_city
 from runner.archive.place import BadArchive, Place
 from runner.archive.reading import Range, records_of
-from runner.log import Logged
 from runner.model import Model, load_model
+from runner.replay import Cutting, Heard
 from schemas.times import rfc3339
 
 FAULTS_MAX = 100
+BLOCKS_FROM = 500
+"""Sensors from which on columns are quicker than one reading after the other."""
 
 
 class Archived:
     """What an archive holds of a range.
 
-    ``city_file`` is a model in the place of the archive's own; ``fine``: a frame is what came at one moment.
+    ``city_file`` is a model in the place of the archive's own.
     Raises BadArchive where the archive is none, or where the model changed within the range; BadConfig for a
     model with faults; OSError.
     """
 
     def __init__(
-        self, address: str, wanted: Range, city_file: Path | None = None, *, fine: bool = False
+        self, address: str, wanted: Range, city_file: Path | None = None, cutting: Cutting = "frames"
     ) -> None:
         self.name = address
-        self._place, self._wanted, self._fine = Place(address), wanted, fine
+        self._place, self._wanted = Place(address), wanted
         given = load_model(city_file) if city_file else None
         city = given.city.city if given else only_city(self._place)
         self._listed = Listed(self._place, city)
         self._chosen = [one for one in self._listed.manifests if wanted.meets(one)]
         self.model = given or self._kept_model(city)
+        small = len(self.model.city.sensors) < BLOCKS_FROM
+        self._cutting: Cutting = "frames" if small and cutting == "blocks" else cutting
         self._faults = list(self._listed.faults)
         self._count = len(self._faults)
         self.taken = 0
 
-    def records(self) -> Iterator[Logged]:
+    def records(self) -> Iterator[Heard]:
         """All of them, once. Raises OSError where the place can't be reached."""
-        for record in records_of(self._place, self._chosen, self._wanted, self._fault, fine=self._fine):
+        for record in records_of(self._place, self._chosen, self._wanted, self._fault, self._cutting):
             self.taken += 1
             yield record
 

@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.answers import Answer
-from schemas.readings import Event, Frame, Tick
+from schemas.readings import Block, Event, Frame, Tick
 
 GROUP_ROWS = 262_144
 FRAME_ROWS = 1_000
+BLOCK_ROWS = 16_384
 TIME = pa.timestamp("ms", tz="UTC")
 SCHEMAS = {
     "readings": pa.schema(
@@ -74,9 +75,12 @@ Array = np.ndarray[Any, Any]
 class Columns:
     """Some readings in the order of their numbers, as arrays of one length. Times are ms since the epoch."""
 
+    names: list[str]
+    """Ids of sensors; one list for all columns of a reading of the archive, that grows."""
     number: Array
     received: Array
     sensor: Array
+    """Places in ``names``."""
     at: Array
     value: Array
     quality: Array
@@ -86,7 +90,7 @@ class Columns:
 
     def __getitem__(self, chosen: slice | Array) -> "Columns":
         """Some rows: a slice, an order, or a mask."""
-        return Columns(*(column[chosen] for column in self.all()))
+        return Columns(self.names, *(column[chosen] for column in self.all()))
 
     def all(self) -> list[Array]:
         """Every column."""
@@ -126,12 +130,35 @@ def unpacked(content: bytes) -> Iterator[pa.Table]:
         yield file.read_row_group(group)
 
 
-def columns_of(table: pa.Table) -> Columns:
+class Names:
+    """Ids of sensors, numbered as they come up."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def places(self, column: pa.ChunkedArray) -> Array:
+        """Of each entry of a column its sensor's place in ``all``."""
+        found = [np.empty(0, np.int32)]
+        for chunk in column.chunks:
+            known = np.array([self._place(name) for name in chunk.dictionary.to_pylist()], np.int32)
+            found.append(known[chunk.indices.to_numpy()])
+        return np.concatenate(found)
+
+    def _place(self, name: str) -> int:
+        place = self._places.setdefault(name, len(self.all))
+        if place == len(self.all):
+            self.all.append(name)
+        return place
+
+
+def columns_of(names: Names, table: pa.Table) -> Columns:
     """The readings of a row group."""
     return Columns(
+        names.all,
         table["number"].to_numpy(),
         table["received"].cast(pa.int64()).to_numpy(),
-        np.asarray(table["sensor"].cast(pa.string()).to_pylist(), dtype=object),
+        names.places(table["sensor"]),
         table["event_time"].cast(pa.int64()).to_numpy(),
         table["value"].to_numpy(),
         table["quality"].to_numpy(),
@@ -152,7 +179,8 @@ def in_order(files: Iterable[Iterator[Columns]]) -> Iterator[Columns]:
             if rest is not None:
                 left.append((rest, file))
         waiting = left
-        whole = Columns(*map(np.concatenate, zip(*(part.all() for part in taken), strict=True)))
+        names = taken[0].names
+        whole = Columns(names, *map(np.concatenate, zip(*(part.all() for part in taken), strict=True)))
         yield whole[np.argsort(whole.number, kind="stable")]
 
 
@@ -188,8 +216,15 @@ def frames(readings: Columns, limit: int = FRAME_ROWS) -> Iterator[Frame]:
         part = readings[start : start + limit]
         yield Frame.model_construct(
             received=int(part.received[-1]),
-            sensors=part.sensor.tolist(),
+            sensors=[part.names[place] for place in part.sensor.tolist()],
             at=part.at.tolist(),
             values=part.value.tolist(),
             qualities=part.quality.tolist(),
         )
+
+
+def blocks(readings: Columns, limit: int = BLOCK_ROWS) -> Iterator[Block]:
+    """Readings as they are, for detection in columns, at most ``limit`` at once."""
+    for start in range(0, len(readings), limit):
+        part = readings[start : start + limit]
+        yield Block(part.names, part.sensor, part.at, part.value, part.quality)

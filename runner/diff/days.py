@@ -28,14 +28,13 @@ from runner.diff.pairing import Clock
 from runner.diff.told import DayDiff, load_told
 from runner.diff.versions import SUMMARY, Version, run_code
 from runner.labels import BadInput
-from runner.log import Logged
 from runner.model import BESIDE, Model, load_model
-from runner.replay import RESULTS, Input, Thought, put_down
+from runner.replay import RESULTS, Heard, Input, Thought, put_down
 from runner.sources import opened
 from schemas.alerting import Policy
 from schemas.city import City
 from schemas.errors import BadConfig
-from schemas.readings import Frame
+from schemas.readings import Block, Frame
 from schemas.times import SECOND, rfc3339
 from streams.causes import Causes, load_causes
 
@@ -185,7 +184,7 @@ class _Shared:
             tuple((sensor.id, sensor.unit) for sensor in city.sensors),
         )
         if self._kept is None or not self._kept.whole or read_by != self._read_by:
-            self._kept, self._read_by = _Keeping(opened(day.asked(side.city)).source), read_by
+            self._kept, self._read_by = _Keeping(opened(day.asked(side.city), blocks=True).source), read_by
         return self._kept
 
 
@@ -195,7 +194,7 @@ class _Keeping:
     def __init__(self, source: Input) -> None:
         self.name = source.name
         self._source = source
-        self._records: list[Logged] = []
+        self._records: list[Heard] = []
         self._readings = 0
         self.whole = False
         """Whether all of it was read, and is here."""
@@ -205,14 +204,14 @@ class _Keeping:
         """Messages, or records, so far."""
         return self._source.taken
 
-    def records(self) -> Iterator[Logged]:
+    def records(self) -> Iterator[Heard]:
         """All of them."""
         if self.whole:
             yield from self._records
             return
         for record in self._source.records():
-            if isinstance(record, Frame):
-                self._readings += len(record)
+            if isinstance(record, Frame | Block):
+                self._readings += record.size if isinstance(record, Block) else len(record)
             if self._readings <= SHARED_READINGS:
                 self._records.append(record)
             yield record

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from runner.log import Logged
+from runner.replay import Heard
 from schemas.readings import Frame, Quality
 from streams.detect import AHEAD, LATENESS
 from streams.lives import Course, course_of
 
 
-def lay_down(records: Iterable[Logged], sensors: Sequence[str], folder: Path) -> Iterator[Logged]:
+def lay_down(records: Iterable[Heard], sensors: Sequence[str], folder: Path) -> Iterator[Heard]:
     """Pass records on; after the last one their readings are in the folder, by sensor and event time."""
     numbers = {sensor: number for number, sensor in enumerate(sensors)}
     parts: list[tuple[list[int], list[int], list[float], list[int], int]] = []

@@ -210,7 +210,8 @@ def _thought(args: argparse.Namespace, asked: "Asked", pace: "Pace | None") -> "
     from runner.sources import opened
     from streams.causes import load_causes
 
-    model, source, never = opened(asked, fine=pace is not None)
+    blocks = args.until_incident is None  # else it is to end with the frame that brings the incident
+    model, source, never = opened(asked, fine=pace is not None, blocks=blocks)
     core = Core(*model[:2], load_causes(args.causes) if args.causes else None, model.policy, never)
     meter = _Meter() if sys.stderr.isatty() else None
     return Thought(Paced(source, pace) if pace else source, core, meter, args.until_incident)

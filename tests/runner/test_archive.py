@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from runner.archive import writing
+from runner.archive import replaying, tables, writing
 from runner.archive.following import Follower
 from runner.archive.keeping import compact, trim, verify
 from runner.archive.manifests import Listed
@@ -23,7 +23,7 @@ from runner.archive.reading import Range, records_of
 from runner.archive.writing import KeptModel, Received, Writer
 from runner.cli import main
 from runner.log import Log, Logged
-from runner.replay import RESULTS
+from runner.replay import RESULTS, Heard
 from schemas.answers import Answer
 from schemas.cityfile import load_city
 from schemas.readings import Event, Frame, Reading, Tick
@@ -76,6 +76,18 @@ def test_a_recording_and_its_archive_give_the_same_bytes(tmp_path: Path, storm: 
     assert told(tmp_path / "a", storm, "--city", CITY) == told(tmp_path / "b", kept)
     hour = ("--from", "2025-06-04T09:40:00Z", "--to", "2025-06-04T11:10:00Z")
     assert told(tmp_path / "c", storm, "--city", CITY, *hour) == told(tmp_path / "d", kept, *hour)
+
+
+@pytest.mark.parametrize("rows", [70, 16_384])
+def test_detection_in_columns_gives_the_same_bytes(
+    rows: int, tmp_path: Path, storm: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for large cities, however the blocks are cut: a storm on a bad network, whole and a part of it."""
+    monkeypatch.setattr(replaying, "BLOCKS_FROM", 0)
+    monkeypatch.setattr(tables.blocks, "__defaults__", (rows,))
+    hour = ("--from", "2025-06-04T09:40:00Z", "--to", "2025-06-04T11:10:00Z")
+    assert told(tmp_path / "a", kept) == told(tmp_path / "b", storm, "--city", CITY)
+    assert told(tmp_path / "c", kept, *hour) == told(tmp_path / "d", storm, "--city", CITY, *hour)
 
 
 def test_small_batches_compacted_or_not_give_the_same_bytes(
@@ -142,7 +154,7 @@ def records(draw: some.DrawFn) -> list[Received]:
     return found
 
 
-def flat(records: Sequence[Logged] | Iterator[Logged]) -> list[Any]:
+def flat(records: Sequence[Heard] | Iterator[Heard]) -> list[Any]:
     """Readings one by one, in order, with all else."""
     found: list[Any] = []
     for record in records:
