@@ -69,6 +69,8 @@ class TrueIncident(_Open):
     """Assets that are a right answer for the root as well."""
     first_observable: Time | None = None
     """When any sensor first showed anything of it."""
+    first_sensor: str | None = None
+    """The sensor that did."""
 
     @property
     def roots(self) -> frozenset[str]:

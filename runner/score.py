@@ -1,6 +1,7 @@
 """How well a replay understood a recording, against the truth about it.
 
-In:  what the replay wrote (``Outputs``) and the truth (``Labels``).
+In:  what the replay wrote (``Outputs``) and the truth (``Labels``); the city model, where delays are wanted
+     in sampling steps.
 Out: ``Score``. docs/scoring.md defines every figure.
 Pure. A figure without anything to measure is None, never a made-up 0 or 1.
 """
@@ -16,6 +17,7 @@ from runner.foresight import Foresight, judge
 from runner.labels import EARLY, FOREVER, MARGIN, BadInput, Labels, TrueIncident
 from runner.matching import History, cause_of, overlap
 from runner.outputs import Outputs, SeenAlarm, SeenIncident
+from schemas.city import City
 from schemas.times import DAY, SECOND, rfc3339
 
 TOP = 3
@@ -38,6 +40,8 @@ class CauseScore(BaseModel):
     main_top1: bool
     incident_delay_seconds: float | None
     root_delay_seconds: float | None
+    incident_delay_steps: float | None
+    root_delay_steps: float | None
 
 
 class Score(BaseModel):
@@ -59,13 +63,18 @@ class Score(BaseModel):
     false_incidents_per_day: float | None
     incident_delay_seconds_median: float | None
     root_delay_seconds_median: float | None
+    incident_delay_steps_median: float | None
+    root_delay_steps_median: float | None
     alarm_grouping_ari: float | None
     foresight: Foresight
     causes: tuple[CauseScore, ...]
 
 
-def score(outputs: Outputs, labels: Labels) -> Score:
-    """Measure ``outputs`` against the truth. Raises BadInput where both are of different days."""
+def score(outputs: Outputs, labels: Labels, city: City | None = None) -> Score:
+    """Measure ``outputs`` against the truth. Raises BadInput where both are of different days.
+
+    Delays in sampling steps are None without the city model, which says how often a sensor reports.
+    """
     first, last = _span(outputs, labels)
     incidents = sorted(outputs.incidents, key=lambda incident: (incident.opened, incident.id))
     causes = {incident.id: cause_of(incident, labels.incidents) for incident in incidents}
@@ -74,7 +83,12 @@ def score(outputs: Outputs, labels: Labels) -> Score:
         if cause := causes[incident.id]:
             of_cause[cause.id].append(incident)
     history = History(outputs.revisions)
-    judged = tuple(_judge_cause(truth, of_cause[truth.id], incidents, history) for truth in labels.incidents)
+    judged = tuple(
+        _judge_cause(
+            truth, of_cause[truth.id], incidents, history, sampling_step(truth, city) if city else None
+        )
+        for truth in labels.incidents
+    )
     false = tuple(name for name, cause in causes.items() if cause is None)
     days = (last - first) / DAY
     return Score(
@@ -92,10 +106,25 @@ def score(outputs: Outputs, labels: Labels) -> Score:
         false_incidents_per_day=len(false) / days if days else None,
         incident_delay_seconds_median=_median(cause.incident_delay_seconds for cause in judged),
         root_delay_seconds_median=_median(cause.root_delay_seconds for cause in judged),
+        incident_delay_steps_median=_median(cause.incident_delay_steps for cause in judged),
+        root_delay_steps_median=_median(cause.root_delay_steps for cause in judged),
         alarm_grouping_ari=_grouping(outputs.alarms, incidents, labels.incidents),
         foresight=judge(outputs.revisions, outputs.alarms, labels, data_end=last),
         causes=judged,
     )
+
+
+def sampling_step(truth: TrueIncident, city: City) -> float | None:
+    """Seconds between two readings of the sensor that could show a cause first.
+
+    Where the labels don't name it: the quickest sensor of the first asset that has one, the cause's own
+    before those of its effects in their order. None where no sensor is near it.
+    """
+    if named := city.sensor_by_id.get(truth.first_sensor or ""):
+        return named.every
+    reached = [truth.cause.asset, *(e.asset for e in sorted(truth.effects, key=lambda e: e.start))]
+    sensors = next((found for asset in reached if (found := city.sensors_of.get(asset))), ())
+    return min((sensor.every for sensor in sensors), default=None)
 
 
 def _judge_cause(
@@ -103,8 +132,11 @@ def _judge_cause(
     matched: Sequence[SeenIncident],
     incidents: Sequence[SeenIncident],
     history: History,
+    step: float | None,
 ) -> CauseScore:
     mains = _mains(truth, incidents)
+    known = _delay(truth, (history.known_since(one.id, truth) for one in matched))
+    right = _delay(truth, (history.right_since(one.id, truth) for one in matched))
     return CauseScore(
         id=truth.id,
         cause=truth.cause.asset,
@@ -114,8 +146,10 @@ def _judge_cause(
         main_incident=mains[0].id if mains else None,
         main_root=mains[0].root.asset if mains else None,
         main_top1=bool(mains) and all(incident.root.asset in truth.roots for incident in mains),
-        incident_delay_seconds=_delay(truth, (history.known_since(one.id, truth) for one in matched)),
-        root_delay_seconds=_delay(truth, (history.right_since(one.id, truth) for one in matched)),
+        incident_delay_seconds=known,
+        root_delay_seconds=right,
+        incident_delay_steps=None if known is None or step is None else known / step,
+        root_delay_steps=None if right is None or step is None else right / step,
     )
 
 

@@ -34,6 +34,8 @@ def _figures(score: Score) -> Iterator[tuple[str, str]]:
     yield "false incidents per day", _number(score.false_incidents_per_day)
     yield "delay to the first incident, median", _seconds(score.incident_delay_seconds_median)
     yield "delay to the right root, median", _seconds(score.root_delay_seconds_median)
+    yield "the same in sampling steps", _number(score.incident_delay_steps_median)
+    yield "root the same", _number(score.root_delay_steps_median)
     yield "alarm grouping (adjusted Rand index)", _number(score.alarm_grouping_ari)
     yield "predictions judged", str(seen.predictions)
     yield "predictions that came true", _percent(seen.hit_rate)

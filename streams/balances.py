@@ -50,8 +50,10 @@ EMPTY_M = 0.3
 
 Ends = tuple[float | None, float | None]
 """Metered inflow in L/s since the block before, and what tanks hold, in L/s times minutes."""
-Block = tuple[tuple[float | None, bool, bool], ...]
-"""By zone: demand in L/s, whether nothing disturbed it, whether no sign stood."""
+Block = tuple[tuple[float | None, int, bool], ...]
+"""By zone: demand in L/s, how calm it was, whether no sign stood."""
+CALM, DRY, WITHOUT_POWER = 2, 1, 0
+"""Nothing disturbed a zone; it ran dry, which is nothing to its neighbours; its pumps may stand."""
 
 
 class Zone(NamedTuple):
@@ -85,16 +87,20 @@ class Growth(NamedTuple):
     """Of the usual one: its noise, and how far the zones are apart."""
 
 
+KINDS = ("known", "fair", "base", "metered")
+"""Of blocks, for their means."""
+
+
 class Record:
     """Demand by block and zone, NaN where something disturbed it."""
 
     def __init__(self, blocks: tuple[Block, ...], zones: tuple[Zone, ...]) -> None:
         table = np.array(blocks, dtype=np.float64)
-        demand, calm, fair = table[:, :, 0], table[:, :, 1] > 0, table[:, :, 2] > 0
-        around = calm.copy()
+        demand, calm, fair = table[:, :, 0], table[:, :, 1], table[:, :, 2] > 0
+        around = calm == CALM
         for zone, its in enumerate(zones):
             for other in its.beside:
-                around[:, zone] &= calm[:, other]
+                around[:, zone] &= calm[:, other] > WITHOUT_POWER
         self._noise = [its.noise for its in zones]
         self.demand = np.where(around, demand, np.nan)
         self.now = len(blocks)
@@ -102,7 +108,8 @@ class Record:
         settled = known.copy()
         for ago in range(1, SETTLES + 1):
             settled[ago:] &= around[:-ago]
-        kinds = np.stack([known, known & fair, settled & fair], axis=1)
+        metered = np.isfinite(demand) & (calm > WITHOUT_POWER)
+        kinds = np.stack([known, known & fair, settled & fair, metered], axis=1)
         columns = np.concatenate([np.where(kinds, demand[:, None], 0.0), kinds], axis=1)
         sums = np.zeros((self.now + 1, columns[0].size))
         np.cumsum(columns.reshape(self.now, -1), axis=0, out=sums[1:])
@@ -110,17 +117,18 @@ class Record:
         """By block: sums over those before it, of demand by kind and zone, then of blocks of each kind. Plain
         numbers, as they are asked for one by one.
         """
-        self._first = {kind: number * len(zones) for number, kind in enumerate(("known", "fair", "base"))}
+        self._first = {kind: number * len(zones) for number, kind in enumerate(KINDS)}
 
     def mean(self, zone: int, span: Span, kind: str = "known") -> float:
         """Mean demand over blocks; NaN where one in three is not of this kind, or there are none.
 
-        ``fair``: no sign stood. ``base``: nor did anything disturb the zone for a while before.
+        ``fair``: no sign stood. ``base``: nor did anything disturb the zone for a while before. ``metered``:
+        it may run dry.
         """
         since, until = span
         if not 0 <= since < until:
             return math.nan
-        column, count = self._first[kind] + zone, self._first[kind] + zone + 3 * len(self._noise)
+        column, count = self._first[kind] + zone, self._first[kind] + zone + len(KINDS) * len(self._noise)
         before, after = self._sums[since], self._sums[until]
         known = after[count] - before[count]
         if known * 3 <= (until - since) * 2:
@@ -235,17 +243,17 @@ def demand(zone: Zone, before: Ends, after: Ends) -> float | None:
     return taken if taken > -max(4 * zone.noise, LIES_LPS) else None
 
 
-def is_calm(zone: Zone, of: Means, rows: Row) -> bool:
+def calm(zone: Zone, of: Means, rows: Row) -> int:
     """Whether a balance can be trusted: pumps may run, tanks hold water, pressures are there."""
     if any(of.last[column] < DEAD_PU for column in zone.voltages):
-        return False
+        return WITHOUT_POWER
     if any(of.last[column] < IDLE_LPS for column in zone.needed):
-        return False
+        return WITHOUT_POWER
     if any(of.last[column] < empty for column, _, empty in zone.tanks):
-        return False
+        return DRY
     lately = rows[-BLOCK - 1 : -1]
     dry = [bool((lately[:, column] < least).any()) for column, least in zone.pressures]
-    return 2 * sum(dry) <= len(dry)
+    return CALM if 2 * sum(dry) <= len(dry) else DRY
 
 
 def number(value: float) -> float | None:

@@ -34,6 +34,8 @@ HABIT, HABIT_CHANCE = 3, 0.5
 model is wrong about it: then it shows by itself as often as not. Assumed."""
 LATE_FACTOR = 0.03
 """Weight of a cause whose effect comes later than its rule says, while the cause still holds."""
+OVER_FACTOR = 0.003
+"""Weight of a cause that had ended longer ago than its effect usually takes; assumed."""
 LATE_TIMES = 2
 """So many times the longest lag, and it is too late."""
 VAGUE = 8 * MINUTE
@@ -228,6 +230,9 @@ class _Part:
         lag = effect.onset - start
         slack = TOLERANCE + self.slacks[brings] + self.slacks[brought] + (CLEARING if after_end else 0)
         if (how_well := fit(way, lag, slack)) is not None:
+            over = effect.onset - cause.until if cause.until is not None and not after_end else 0
+            if over > way.lag_usual + slack + CLEARING:
+                how_well = OVER_FACTOR
             return Edge(way, way.strength * how_well, lag)
         ended = cause.until is not None and effect.onset > cause.until + way.lag_max + slack
         if lag < 0 or after_end or ended or not way.lag_max < lag <= LATE_TIMES * way.lag_max:

@@ -16,7 +16,7 @@ from schemas.city import City, Relation
 from streams.balances import litres
 from streams.groups import Places
 from streams.hydraulics import Mains, Row, inlet, outlet
-from streams.rows import median
+from streams.rows import median, medians
 
 PRESSURE_M, LEVEL_M, DRAIN_M = 0.15, 0.02, 0.008
 """Noise of one reading; assumed."""
@@ -28,6 +28,10 @@ WHOLE_MAX = 150
 """Parts with more nodes are solved once, and changed along tangents."""
 RISE_M = 0.015
 """A drain that rises by more than this in dry weather carries what doesn't come from the sky."""
+SUDDEN, STEP_MINUTES = 0.75, 10
+"""Where so much of a drain's rise came within twice so many minutes, what brought it came at once. A leak
+that grows evenly for an hour brings 0.6 in that time: depth goes with flow to the power 0.375 (Manning).
+Assumed."""
 STRANGE, MISSED, TAKEN_AWAY = 0.03, 0.2, 0.6
 """Chance that a drain rises for another reason; that one stays low which the water reaches; the same of a
 small draw, which a lorry may take away. Assumed."""
@@ -248,6 +252,27 @@ def by_drains(seen: Sights, before: Row, after: Row, drawn: float, weather: Row)
         if known and not risen[known[0]]:
             found[index] += np.log(MISSED if drawn > LORRY_LPS else TAKEN_AWAY)
     return found
+
+
+def has_grown(seen: Sights, rows: Row, before: Row, after: Row, weather: Row) -> bool:
+    """Whether a drain has risen over ``rows`` little by little, as the water of a growing leak lets it."""
+    return any(
+        not _is_sudden(rows[:, column], _middle(after[:, column]) - _middle(before[:, column]))
+        for column, risen in rising(seen, before, after, weather).items()
+        if risen
+    )
+
+
+def _is_sudden(values: Row, rise: float) -> bool:
+    parts = values[len(values) % STEP_MINUTES :].reshape(-1, STEP_MINUTES)
+    levels = medians(parts.T)
+    with np.errstate(invalid="ignore"):
+        steps = levels[2:] - levels[:-2]
+    return bool(np.nanmax(steps, initial=0.0) > SUDDEN * rise)
+
+
+def _middle(values: Row) -> float:
+    return median(values[np.isfinite(values)])
 
 
 def rising(seen: Sights, before: Row, after: Row, weather: Row) -> dict[int, bool]:

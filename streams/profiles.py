@@ -20,15 +20,16 @@ from schemas.city import City, Relation
 from schemas.times import DAY, HOUR, SECOND
 from streams.balances import (
     BLOCK,
+    CALM,
     LEVEL_M,
     LOOK_BACK,
     Ends,
     Row,
     Zone,
     balance_sensors,
+    calm,
     demand,
     ends,
-    is_calm,
     is_metered,
     litres,
     means,
@@ -196,7 +197,8 @@ class ProfileWatch:
             after = [ends(one.zone, of) for one in self._courses]
             for place, (course, *both) in enumerate(zip(self._courses, before, after, strict=False)):
                 taken = demand(course.zone, *both)
-                if taken is not None and course.is_calm(of.last, part) and is_calm(course.zone, of, part):
+                steady = course.is_calm(of.last, part) and calm(course.zone, of, part) == CALM
+                if taken is not None and steady:
                     found[place].append(taken)
             before = after
         return [sum(one) / len(one) if len(one) >= BLOCKS_KNOWN else None for one in found]

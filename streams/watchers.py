@@ -5,6 +5,7 @@ In: a city model. Out: watchers, always in the same order.
 
 from schemas.city import City
 from schemas.mending import likely
+from streams.backlogs import backlog_watchers
 from streams.districts import districts
 from streams.drains import drain_watchers
 from streams.efficiency import efficiency_watchers
@@ -15,6 +16,7 @@ from streams.peers import peer_watchers
 from streams.profiles import profile_watchers
 from streams.rain import rain_watchers
 from streams.sewers import sewer_watchers
+from streams.valves import cut_watchers
 from streams.zones import zone_watchers
 
 
@@ -25,7 +27,9 @@ def watchers(city: City) -> list[Watcher]:
         found += (
             *drain_watchers(district),
             *sewer_watchers(district),
+            *backlog_watchers(district),
             *zone_watchers(district),
+            *cut_watchers(district),
             *level_watchers(district),
             *peer_watchers(district),
             *load_watchers(district),

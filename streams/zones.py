@@ -20,15 +20,16 @@ from streams.balances import (
     IDLE_LPS,
     LOOK_BACK,
     UNEVEN,
+    WITHOUT_POWER,
     Block,
     Ends,
     Record,
     Span,
     Zone,
     balance_sensors,
+    calm,
     demand,
     ends,
-    is_calm,
     is_metered,
     means,
     middle,
@@ -37,7 +38,7 @@ from streams.balances import (
 )
 from streams.groups import Past, Places, Sign
 from streams.hydraulics import Mains, Row, parts
-from streams.places import Sights, Stretch, places, rising, sights, sights_sensors
+from streams.places import Sights, Stretch, has_grown, places, sights, sights_sensors
 from streams.rows import medians
 
 Indices = NDArray[np.intp]
@@ -202,7 +203,7 @@ class _Look:
         block = tuple(
             (
                 None if (taken := demand(its, *both)) is None else number(taken),
-                is_calm(its, of, rows),
+                calm(its, of, rows),
                 one is None,
             )
             for its, one, *both in zip(self._zones, state.open, state.ends, after, strict=True)
@@ -211,7 +212,8 @@ class _Look:
         self._record = Record(blocks, self._zones)
         if starving := {zone for zone in range(len(block)) if self._starves(zone)}:
             block = tuple(
-                (taken, ok and z not in starving, fair) for z, (taken, ok, fair) in enumerate(block)
+                (taken, WITHOUT_POWER if z in starving else ok, fair)
+                for z, (taken, ok, fair) in enumerate(block)
             )
             blocks = (*blocks[:-1], block)
             self._record = Record(blocks, self._zones)
@@ -341,9 +343,13 @@ class _Look:
         mean = self._record.mean
         rise = mean(zone, now) - mean(zone, then, "base")
         most = min(PASSED_ON * excess, MOSTLY * rise if rise > IDLE_LPS else math.inf)
-        return any(
-            not mean(other, then, "base") - mean(other, now) < most for other in self._zones[zone].beside
-        )
+        return any(not self._fell(other, then, now) < most for other in self._zones[zone].beside)
+
+    def _fell(self, zone: int, then: Span, now: Span) -> float:
+        """How much less a zone takes; by its meters alone where it runs dry, or has a sign."""
+        mean = self._record.mean
+        fell = mean(zone, then, "base") - mean(zone, now)
+        return mean(zone, then, "metered") - mean(zone, now, "metered") if math.isnan(fell) else fell
 
     # --- slow -------------------------------------------------------------------------------------------
 
@@ -398,11 +404,11 @@ class _Look:
         return None
 
     def _is_wet(self, zone: int, onset: int) -> bool:
-        """Whether a drain rose since, which water from this zone may reach."""
+        """Whether a drain rose since, little by little, which water from this zone may reach."""
         rows = self._past.window(self._at, ZoneWatch.minutes)
         begun = max(len(rows) - 1 - (self._at - onset) // MINUTE, AWAY)
-        risen = rising(self._sights[zone], rows[begun - AWAY : begun], rows[-LATELY:], rows)
-        return any(risen.values())
+        since = rows[begun - AWAY :]
+        return has_grown(self._sights[zone], since, since[:AWAY], rows[-LATELY:], rows)
 
     # --- where ------------------------------------------------------------------------------------------
 

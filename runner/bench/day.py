@@ -104,11 +104,13 @@ def work(task: Task) -> DayReport:
     labels = _labels(task)
     systems = _ours(task, labels)
     complaints = []
+    city = load_city(task.folder / CITY)
     for entrant in task.entrants:
         try:
-            systems[entrant.name] = judge_day(load_outputs(entrant.outputs / task.city / task.name), labels)
+            outputs = load_outputs(entrant.outputs / task.city / task.name)
+            systems[entrant.name] = judge_day(outputs, labels, city)
         except BadInput as error:
-            systems[entrant.name] = judge_day(NOTHING, labels)
+            systems[entrant.name] = judge_day(NOTHING, labels, city)
             complaints.append(f"{entrant.name} counts as silent on {task.title}: {error}")
     return DayReport(city=task.city, day=task.name, systems=systems, complaints=tuple(complaints))
 
@@ -166,7 +168,7 @@ def _ours(task: Task, labels: Labels) -> dict[str, DayResult]:
     simple = {
         name: replace(baseline(alarms, model), alarms=product.alarms) for name, baseline in BASELINES.items()
     }
-    systems = {name: judge_day(one, labels) for name, one in {PRODUCT: product, **simple}.items()}
+    systems = {name: judge_day(one, labels, model) for name, one in {PRODUCT: product, **simple}.items()}
     scratch = kept.with_suffix(".part")
     scratch.write_text(_Kept(key=key, systems=systems).model_dump_json(indent=1) + "\n", encoding="utf-8")
     scratch.replace(kept)

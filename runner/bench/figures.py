@@ -16,6 +16,7 @@ from runner.foresight import Prediction, calibration_error, predictions
 from runner.labels import Labels, TrueIncident
 from runner.outputs import Outputs
 from runner.score import CauseScore, score
+from schemas.city import City
 from schemas.times import DAY, SECOND
 from streams.consequences import SLACK
 
@@ -40,6 +41,8 @@ class CauseRow(_Row):
     incidents: int
     incident_delay_seconds: float | None
     root_delay_seconds: float | None
+    incident_delay_steps: float | None
+    root_delay_steps: float | None
     later_effects: int
     """Assets that departed from their course after the first incident about this cause was known."""
     later_effects_foretold: int
@@ -60,13 +63,13 @@ class DayResult(_Row):
     causes: tuple[CauseRow, ...]
 
 
-def judge_day(outputs: Outputs, labels: Labels) -> DayResult:
-    """Score one system's outputs of one day; ``labels`` tell the day's span. Raises BadInput where the
-    outputs are of another day.
+def judge_day(outputs: Outputs, labels: Labels, city: City) -> DayResult:
+    """Score one system's outputs of one day; ``labels`` tell the day's span, ``city`` how often a sensor
+    reports. Raises BadInput where the outputs are of another day.
     """
     assert labels.span is not None  # the caller asks for it, to tell which file lacks it
     first, last = labels.span
-    found = score(outputs, labels)
+    found = score(outputs, labels, city)
     truths = {truth.id: truth for truth in labels.incidents}
     made = predictions(outputs.revisions, outputs.alarms, labels, data_end=last)
     return DayResult(
@@ -93,6 +96,8 @@ def _row(cause: CauseScore, truth: TrueIncident, outputs: Outputs) -> CauseRow:
         incidents=len(cause.incidents),
         incident_delay_seconds=cause.incident_delay_seconds,
         root_delay_seconds=cause.root_delay_seconds,
+        incident_delay_steps=cause.incident_delay_steps,
+        root_delay_steps=cause.root_delay_steps,
         later_effects=later,
         later_effects_foretold=foretold,
     )
@@ -135,6 +140,8 @@ class CauseFigures(_Row):
     incidents_per_true_cause: float | None
     incident_delay_seconds_median: float | None
     root_delay_seconds_median: float | None
+    incident_delay_steps_median: float | None
+    root_delay_steps_median: float | None
 
 
 class Figures(CauseFigures):
@@ -207,6 +214,8 @@ def pool_causes(causes: Sequence[CauseRow]) -> CauseFigures:
         incidents_per_true_cause=_mean(found),
         incident_delay_seconds_median=_median(cause.incident_delay_seconds for cause in causes),
         root_delay_seconds_median=_median(cause.root_delay_seconds for cause in causes),
+        incident_delay_steps_median=_median(cause.incident_delay_steps for cause in causes),
+        root_delay_steps_median=_median(cause.root_delay_steps for cause in causes),
     )
 
 

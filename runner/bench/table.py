@@ -46,6 +46,8 @@ CAUSES: tuple[Column, ...] = (
     ("incidents\na cause", _number("incidents_per_true_cause")),
     ("known\nmin", _minutes("incident_delay_seconds_median")),
     ("root right\nmin", _minutes("root_delay_seconds_median")),
+    ("known\nsteps", _number("incident_delay_steps_median", 1)),
+    ("root right\nsteps", _number("root_delay_steps_median", 1)),
 )
 DAYS: tuple[Column, ...] = (
     ("precision\n%", _share("incident_precision")),

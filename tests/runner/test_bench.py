@@ -21,6 +21,7 @@ from runner.labels import Labels, load_labels
 from runner.outputs import Outputs, SeenAlarm, SeenIncident, SeenRevision
 from runner.workers import Done
 from runner.workers import run as run_all
+from schemas.cityfile import load_city
 from schemas.errors import CrosscurrentError
 from schemas.times import HOUR, MINUTE, rfc3339
 
@@ -397,6 +398,8 @@ def cause(name: str, right: bool, incidents: int = 1, delay: float | None = 60, 
         incidents=incidents,
         incident_delay_seconds=delay,
         root_delay_seconds=delay if right else None,
+        incident_delay_steps=None if delay is None else delay / 60,
+        root_delay_steps=delay / 60 if right and delay is not None else None,
         **({"later_effects": 0, "later_effects_foretold": 0} | more),
     )
 
@@ -431,6 +434,7 @@ def test_days_are_pooled_not_averaged() -> None:
     assert found.false_incidents_per_day == 1.6
     assert (found.false_incidents_per_day_with_trouble, found.false_incidents_per_quiet_day) == (1, 4)
     assert (found.incident_delay_seconds_median, found.root_delay_seconds_median) == (60, 60)
+    assert (found.incident_delay_steps_median, found.root_delay_steps_median) == (1, 1)
     assert (found.predictions, found.hits, found.lead_seconds_median) == (3, 2, 120)
     assert found.calibration_error == pytest.approx(0.9 - 2 / 3)
     assert found.alarm_grouping_ari == 0.75
@@ -502,6 +506,6 @@ def test_a_foretold_effect_is_one_expected_before_it_began() -> None:
         incidents=[SeenIncident.model_validate(incident)],
         revisions=[expecting("10:05", "tank-2", "tank-6"), expecting("11:05", "tank-4")],
     )  # fmt: skip - one part after the other
-    row = judge_day(outputs, labels).causes[0]
+    row = judge_day(outputs, labels, load_city(RIVERTON / "city.yaml")).causes[0]
 
     assert (row.later_effects, row.later_effects_foretold) == (4, 1)

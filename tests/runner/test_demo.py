@@ -151,6 +151,8 @@ def verdict(acknowledged: int = 10, unprocessed: int = 0, found: bool = True) ->
         main_top1=found,
         incident_delay_seconds=1,
         root_delay_seconds=1,
+        incident_delay_steps=None,
+        root_delay_steps=None,
     )
     played = Played(messages=10, acknowledged=acknowledged, seconds=1.0)
     score = Score.model_construct(causes=(cause,))

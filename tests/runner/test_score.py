@@ -16,6 +16,7 @@ from runner.foresight import Prediction, calibration_error
 from runner.labels import BadInput, load_labels
 from runner.outputs import load_outputs
 from runner.score import Score, score
+from schemas.city import Asset, City, Sensor
 
 
 def at(clock: str) -> str:
@@ -222,6 +223,56 @@ def test_a_right_root_that_was_given_up_was_never_known(day: Day) -> None:
     day.revision(final, "14:05")
     found = day.score()
     assert (found.incident_delay_seconds_median, found.root_delay_seconds_median) == (180, None)
+
+
+CITY = City(
+    city="smallville",
+    timezone="UTC",
+    assets=tuple(
+        Asset.model_validate({"id": name, "utility": utility, "kind": kind, "zone": "a", "position": [0, 0]})
+        for name, utility, kind in (
+            ("feeder-7", "power", "feeder"),
+            ("pump-3", "water", "pump"),
+            ("tank-2", "water", "tank"),
+        )
+    ),
+    sensors=tuple(
+        Sensor.model_validate({"asset": asset, "quantity": quantity, "unit": unit, "every": every})
+        for asset, quantity, unit, every in (
+            ("pump-3", "power", "kW", 60),
+            ("pump-3", "flow", "L/s", 120),
+            ("tank-2", "level", "m", 300),
+        )
+    ),
+)
+"""A feeder without a sensor, a pump with two, a tank that reports rarely."""
+
+
+@pytest.mark.parametrize(
+    ("first_sensor", "steps"), [({"first_sensor": "tank-2/level"}, 2), ({}, 10), ({"first_sensor": "?"}, 10)]
+)
+def test_delays_in_steps_of_the_sensor_that_could_show_it(
+    day: Day, first_sensor: dict[str, str], steps: float
+) -> None:
+    """Ten minutes are two reports of a tank, ten of the pump that stopped first."""
+    day.truth(
+        "feeder-7", "14:00-16:00", "tank-2@14:30 pump-3@14:02", first_observable=at("14:00"), **first_sensor
+    )
+    day.incident("one", "feeder-7", "pump-3@14:02", known="14:10")
+    day.write()
+    found = score(load_outputs(day.folder), load_labels(day.labels), CITY)
+    assert found.causes[0].incident_delay_steps == steps
+    assert (found.incident_delay_steps_median, found.root_delay_steps_median) == (steps, steps)
+    assert day.score().incident_delay_steps_median is None
+
+
+def test_a_cause_that_nothing_measures_has_no_steps(day: Day) -> None:
+    """Its delay in seconds stands all the same."""
+    day.truth("feeder-7", "14:00-16:00")
+    day.incident("one", "feeder-7", "feeder-7@14:00", known="14:10")
+    day.write()
+    found = score(load_outputs(day.folder), load_labels(day.labels), CITY)
+    assert (found.incident_delay_seconds_median, found.incident_delay_steps_median) == (600, None)
 
 
 def test_an_id_that_comes_back_is_no_endless_ring(day: Day) -> None:

@@ -223,6 +223,22 @@ def test_burst_that_is_mended_is_over() -> None:
     assert abs(sign.cleared - (T0 + 240 * MINUTE)) <= 10 * MINUTE
 
 
+def test_burst_is_told_while_the_neighbour_is_dry() -> None:
+    """The high zone's tank is empty; what the low one takes is metered all the same."""
+    town = Town(180, {"l4": steady(30.0, 157, 180, 180)})
+    town.values["tank/level"] -= town.values["tank/level"].max() - 0.28
+    (sign,) = signs(town)
+    assert (sign.asset, sign.condition) == ("zone-low", "excess_draw")
+
+
+@pytest.mark.parametrize(("minutes", "told"), [(1, False), (100, True)], ids=["at once", "little by little"])
+def test_a_drain_that_rose_at_once_is_no_leaks(minutes: int, told: bool) -> None:
+    """Demand grows by less than what would be told: a drain that grows with it tells of a leak, else none."""
+    town = Town(400, {"l4": growing(13.0, 200, 400)})
+    town.values["storm-3/depth"] += growing(0.1, 210, 400, minutes)
+    assert bool(signs(town)) is told
+
+
 def test_flushing_is_no_sign() -> None:
     """Eight litres a second for half an hour are everyday work."""
     assert signs(Town(300, {"l4": steady(8.0, 150, 180, 300)})) == []
