@@ -43,6 +43,8 @@ STANDS = HOUR
 """So long the sign is told."""
 FAR = 0.6
 """How likely it was further up than at the first of its kind; assumed."""
+DEEP = 0.3
+"""How likely it was in the drain itself, where rain may have stood at an inlet; assumed."""
 
 
 class State(NamedTuple):
@@ -142,10 +144,12 @@ def backlog_watchers(city: City) -> list[BacklogWatch]:
 
 
 def _places(city: City, reach: Reach) -> Places:
-    """What lies above up to the next measured manholes, and isn't measured: the nearest of its kind first."""
+    """What lies above up to the next measured manholes, and isn't measured: inlets first, the nearest of them
+    before the others.
+    """
     beyond = {name for above in reach.above for name in (above, *upstream(city, above))}
     near = [name for name in upstream(city, reach.asset) if name not in beyond]
     blind = [name for name in near if name not in city.sensors_of]
-    if inlets := [name for name in blind if city.asset_by_id[name].kind == "inlet"]:
-        blind = inlets
-    return tuple((name, FAR if place else 1.0) for place, name in enumerate(blind))
+    inlets = [name for name in blind if city.asset_by_id[name].kind == "inlet"]
+    likely = tuple((name, FAR if place else 1.0) for place, name in enumerate(inlets or blind))
+    return likely + tuple((name, DEEP) for name in blind if inlets and name not in inlets)

@@ -80,14 +80,14 @@ def test_what_runs_out_was_held_up_above(lasts: float) -> None:
     (sign,) = heard(drain(), rush(0.1, lasts))
     assert (sign.asset, sign.condition) == ("storm-2", "blockage_pattern")
     assert abs(sign.onset - (T0 + SINCE * MINUTE)) <= 4 * MINUTE
-    assert [name for name, _ in sign.places] == ["inlet-2", "inlet-1"]
+    assert [name for name, _ in sign.places] == ["inlet-2", "inlet-1", "storm-1"]
     assert sign.cleared is not None
 
 
 def test_an_inlet_that_is_measured_would_have_shown_it() -> None:
     """It isn't named."""
     (sign,) = heard(drain("inlet-2"), rush(0.1))
-    assert [name for name, _ in sign.places] == ["inlet-1"]
+    assert [name for name, _ in sign.places] == ["inlet-1", "storm-1"]
 
 
 @pytest.mark.parametrize(
