@@ -1,6 +1,6 @@
 """What was held up and is let go: a manhole that rises at once in dry weather, and falls again by itself.
 
-In:  depths of a measured manhole and of those next above it, rain; minute by minute.
+In:  depths of measured manholes, and rain, minute by minute.
 Out: signs ``blockage_pattern`` of the manhole; their places are the inlets, manholes and sewers above it that
      nothing measures, where something must have been shut until then.
 
@@ -8,12 +8,13 @@ A blockage at which nothing is measured shows itself only when it ends: what sto
 and runs out. A discharge stays, a leak grows, strokes of a pump come again. docs/signs.md has the numbers.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.city import City, Sensor
+from schemas.city import City
 from schemas.times import HOUR, MINUTE
 from streams.drains import Reach, medians, onset_of, rained_by, reaches, upstream
 from streams.groups import Past, Places, Sign
@@ -47,78 +48,90 @@ DEEP = 0.3
 """How likely it was in the drain itself, where rain may have stood at an inlet; assumed."""
 
 
-class State(NamedTuple):
-    """What is remembered of a manhole."""
+class Held(NamedTuple):
+    """A measured manhole, and what may be shut above it."""
 
-    since: int = -1
-    """When it was first looked at."""
+    reach: Reach
+    above: tuple[int, ...]
+    """Columns of the next measured manholes upstream."""
+    places: Places
+
+
+class Rush(NamedTuple):
+    """What is remembered of a manhole; -1 is never."""
+
     last: int = -1
     """When something was let go last."""
     onset: int = -1
-    """Of the sign that stands; -1 where none does."""
+    """Of the sign that stands."""
     found: int = -1
 
 
 class BacklogWatch:
-    """Watches one measured manhole."""
+    """Watches the manholes below the same rain gauges."""
 
     minutes, stride = BLOCK * BLOCKS + DRY // MINUTE, STRIDE
 
-    def __init__(self, reach: Reach, above: Sequence[str], gauges: Sequence[Sensor], places: Places) -> None:
-        """``above``: depth sensors of the next measured manholes upstream."""
-        self._asset, self._places = reach.asset, places
-        self._least = max(RISE_M, 2 * reach.least_m)
-        self._water = 1 + len(above)
-        self.sensors = (reach.sensor, *above, *(gauge.id for gauge in gauges))
+    def __init__(self, held: Sequence[Held], water: Sequence[str], gauges: Sequence[str]) -> None:
+        """``water``: depth sensors, those of ``held`` first, in their order."""
+        self._held, self._water = tuple(held), len(water)
+        self._least = np.array([max(RISE_M, 2 * one.reach.least_m) for one in held])
+        self.sensors = (*water, *gauges)
 
-    def begin(self) -> State:
-        """Nothing known."""
-        return State()
+    def begin(self) -> Any:
+        """Nothing known: since when it looks, and what it remembers of each manhole."""
+        return -1, (Rush(),) * len(self._held)
 
-    def step(self, state: Any, past: Past, at: int) -> tuple[State, tuple[Sign, ...]]:
+    def step(self, state: Any, past: Past, at: int) -> tuple[Any, tuple[Sign, ...]]:
         """One look further."""
-        now = State(*state)
-        if now.since < 0:
-            now = now._replace(since=at)
-        if now.onset >= 0 and at - now.found >= STANDS:
-            return now._replace(onset=-1), (self._sign(now.onset, at),)
-        if now.onset < 0 and (onset := self._let_go(past, at)) is not None:
-            strokes = now.last >= 0 and onset - now.last < AGAIN
-            new = onset - now.last > BLOCK * BLOCKS * MINUTE or now.last < 0
-            if new and not strokes and onset - now.since > LEARNS:
+        since, known = state
+        rushes, signs = [Rush(*one) for one in known], []
+        for place, onset in self._let_go(past, at):
+            now = rushes[place]
+            new = now.last < 0 or onset - now.last > BLOCK * BLOCKS * MINUTE
+            if new and (now.last < 0 or onset - now.last >= AGAIN) and 0 <= since < onset - LEARNS:
                 now = now._replace(onset=onset, found=at)
-            now = now._replace(last=onset)
-        return now, (self._sign(now.onset, None),) if now.onset >= 0 else ()
+            rushes[place] = now._replace(last=onset)
+        for place, now in enumerate(rushes):
+            if now.onset >= 0:
+                held, over = self._held[place], at - now.found >= STANDS
+                cleared = at if over else None
+                signs.append(Sign(held.reach.asset, "blockage_pattern", now.onset, cleared, held.places))
+                rushes[place] = now._replace(onset=-1) if over else now
+        return (at if since < 0 else since, tuple(rushes)), tuple(signs)
 
-    def _sign(self, onset: int, cleared: int | None) -> Sign:
-        return Sign(self._asset, "blockage_pattern", onset, cleared, self._places)
-
-    def _let_go(self, past: Past, at: int) -> int | None:
-        """When it rose, if something was let go in the last hour."""
+    def _let_go(self, past: Past, at: int) -> Iterator[tuple[int, int]]:
+        """Manholes at which something was let go in the last hour, and when it rose."""
         rows = past.window(at, BLOCK * BLOCKS)
         if len(rows) < BLOCK * BLOCKS:
-            return None
-        water = rows[:, : self._water]
-        levels = np.array([medians(block) for block in np.split(water, BLOCKS)])
-        highest = BASE + GAP + int(np.argmax(np.nan_to_num(levels[BASE + GAP : -1, 0], nan=-np.inf)))
-        base = medians(water[BLOCK * (highest - BASE - GAP) : BLOCK * (highest - GAP)])
-        rises, left = levels[highest] - base, float(levels[-1, 0] - base[0])
-        rise = float(rises[0])
-        if not (
-            rise > max(self._least, RISE_PART * float(base[0])) and left < min(LEFT * rise, rise - FALLEN_M)
-        ):
+            return
+        count, first = len(self._held), BASE + GAP
+        levels = np.array([medians(block[:, : self._water]) for block in np.split(rows, BLOCKS)])
+        with np.errstate(invalid="ignore"):
+            peaks, now = np.fmax.reduce(levels[first:-1, :count]), levels[-1, :count]
+            least = np.fmin.reduce(levels[:-1, :count])
+            candidates = (peaks - least > self._least) & (peaks - now > FALLEN_M)
+        for place in map(int, np.flatnonzero(candidates)):
+            highest = first + int(np.nanargmax(levels[first:-1, place]))
+            onset = self._rush(past, rows, levels[highest], place, highest, at)
+            if onset is not None and self._is_dry(past.window(at, (at - onset + DRY) // MINUTE)):
+                yield place, onset
+
+    def _rush(self, past: Past, rows: Row, peaks: Row, place: int, highest: int, at: int) -> int | None:
+        """Since when a manhole stood so high, if that came at once, from nowhere above, and runs out."""
+        base = medians(rows[BLOCK * (highest - BASE - GAP) : BLOCK * (highest - GAP), : self._water])
+        rises = peaks - base
+        rise, low = float(rises[place]), float(base[place])
+        left = float(medians(rows[-BLOCK:, place : place + 1])[0]) - low
+        if not (rise > max(self._least[place], RISE_PART * low) and left < min(LEFT * rise, rise - FALLEN_M)):
             return None  # NaN too
-        if np.nanmax(rises[1:], initial=0.0) > SHARES * rise:
+        if any(rises[above] > SHARES * rise for above in self._held[place].above):
             return None
         until = at - BLOCK * (BLOCKS - 1 - highest) * MINUTE
-        onset = onset_of(past, until, 0, float(base[0]) + rise / 2, BLOCK * (GAP + 1))
-        sudden = self._is_sudden(past, onset, float(base[0]), rise)
-        return onset if sudden and self._is_dry(past.window(at, (at - onset + DRY) // MINUTE)) else None
-
-    def _is_sudden(self, past: Past, onset: int, base: float, rise: float) -> bool:
-        before = medians(past.window(onset - MINUTE, BLOCK)[:, :1])[0]
-        after = medians(past.window(onset + (BLOCK - 1) * MINUTE, BLOCK)[:, :1])[0]
-        return bool(before < base + EARLY * rise and after > base + LATE * rise)
+        onset = onset_of(past, until, place, low + rise / 2, BLOCK * (GAP + 1))
+        before = medians(past.window(onset - MINUTE, BLOCK)[:, place : place + 1])[0]
+        after = medians(past.window(onset + (BLOCK - 1) * MINUTE, BLOCK)[:, place : place + 1])[0]
+        return onset if before < low + EARLY * rise and after > low + LATE * rise else None
 
     def _is_dry(self, rows: Row) -> bool:
         """Whether the gauges speak, and told of no rain."""
@@ -128,18 +141,28 @@ class BacklogWatch:
 
 
 def backlog_watchers(city: City) -> list[BacklogWatch]:
-    """One for each measured manhole above which something may be shut unseen, but where stations pump in."""
-    gauges = {sensor.asset: sensor for sensor in city.sensors if sensor.quantity == "rain"}
-    watched = []
-    for kind in ("storm_manhole", "manhole"):
-        found = reaches(city, kind)
-        for reach in found.values():
+    """One for the measured manholes below the same gauges above which something may be shut unseen, but where
+    stations pump in.
+    """
+    gauges = {sensor.asset: sensor.id for sensor in city.sensors if sensor.quantity == "rain"}
+    groups: dict[tuple[str, ...], list[Reach]] = defaultdict(list)
+    for kind in ("storm_manhole", "manhole") if gauges else ():
+        for reach in reaches(city, kind).values():
             end = reach.end or reach.asset
-            if not gauges or not (places := _places(city, reach)) or stations_above(city, end):
-                continue
-            over = [gauges[name] for name in rained_by(city, end, gauges)]
-            above = [found[name].sensor for name in reach.above]
-            watched.append(BacklogWatch(reach, above, over, places))
+            if not stations_above(city, end):
+                groups[rained_by(city, end, gauges)].append(reach)
+    watched = []
+    for rained, found in groups.items():
+        found.sort(key=lambda reach: not _places(city, reach))
+        column = {reach.asset: place for place, reach in enumerate(found)}
+        held = [
+            Held(reach, tuple(column[name] for name in reach.above if name in column), places)
+            for reach in found
+            if (places := _places(city, reach))
+        ]
+        if held:
+            names = [gauges[name] for name in rained]
+            watched.append(BacklogWatch(held, [reach.sensor for reach in found], names))
     return watched
 
 

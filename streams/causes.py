@@ -53,6 +53,7 @@ class Rule(_Part):
     kinds: Names | None = None
     via: Names
     effect: Names
+    to_kinds: Names | None = None
     lag: Annotated[tuple[Duration, Duration, Duration], BeforeValidator(_lag)]
     """Least, usual, most; the middle of the two where only those are given."""
     after: Literal["onset", "end"] = "onset"

@@ -275,17 +275,20 @@ class Network:
     def _step(self, node: Node, back: bool) -> Iterator[tuple[Rule, Node, float]]:
         index = self.causes.by_effect if back else self.causes.by_cause
         for rule in index.get(node.condition, ()):
-            if not back and not self._fits(rule, node.asset):
+            if not (self._reaches(rule, node.asset) if back else self._fits(rule, node.asset)):
                 continue
             conditions = rule.cause if back else rule.effect
             for asset, sure in self._neighbours(node.asset, rule, back).items():
-                if back and not self._fits(rule, asset):
+                if not (self._fits(rule, asset) if back else self._reaches(rule, asset)):
                     continue
                 for condition in conditions:
                     yield rule, Node(asset, condition), sure
 
     def _fits(self, rule: Rule, asset: str) -> bool:
         return rule.kinds is None or self.kind(asset) in rule.kinds
+
+    def _reaches(self, rule: Rule, asset: str) -> bool:
+        return rule.to_kinds is None or self.kind(asset) in rule.to_kinds
 
     def _neighbours(self, asset: str, rule: Rule, back: bool) -> dict[str, float]:
         """At the other end of the rule's links, with how sure those are; a sign's places are its own."""

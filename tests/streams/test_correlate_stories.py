@@ -433,3 +433,30 @@ def test_a_guessed_link_excuses_nobody_who_stays_well() -> None:
     story = Scenario(gap)
     story.play("08:00", "09:00", north(pump_1=10, signal_1=10))
     assert story.roots == ["08:10 feeder-7 dead"]
+
+
+def test_a_full_wet_well_overflows_and_its_pump_gives_no_more() -> None:
+    """The well drains to both; a rule may say which kinds of assets its effect is for."""
+    story = Scenario(
+        """
+assets:
+  - {id: well-1, utility: sewage, kind: wet_well, zone: north}
+  - {id: pump-1, utility: sewage, kind: pump, zone: north}
+  - {id: weir-1, utility: sewage, kind: overflow, zone: north}
+links:
+  - {from: well-1, to: pump-1, relation: drains_to}
+  - {from: well-1, to: weir-1, relation: drains_to}
+sensors:
+  - {asset: well-1, quantity: level, unit: m, every: 60, on_delay: 60, limits: {high: 2, high_high: 3}}
+  - {asset: pump-1, quantity: flow, unit: L/s, every: 60, on_delay: 60, limits: {high: 90}}
+  - {asset: weir-1, quantity: flow, unit: L/s, every: 60, on_delay: 60, limits: {high: 5}}
+"""
+    )
+    series = {
+        "well-1/level": falls(1, 3.5, 10),
+        "pump-1/flow": lambda m: 80 + wave(m),
+        "weir-1/flow": lambda _: 0.0,
+    }
+    story.play("08:00", "08:20", series)
+    (incident,) = story.incidents
+    assert [(one.asset, one.condition) for one in incident.expected] == [("weir-1", "flow_high")]
