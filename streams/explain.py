@@ -192,13 +192,37 @@ class _Part:
     def _trees(self) -> Iterator[Explanation]:
         forest = best(self._case(range(len(self.found)), self.unseen))
         count = len(self.found)
+        above = dict(forest.charged)
+
+        def top(index: int) -> int:
+            while (cause := above.get(index, CHANCE)) != CHANCE:
+                index = cause
+            return index
+
+        for number in forest.holds:  # what no sensor shows may have been brought as well
+            cause = self._brought(self.unseen[number])
+            if cause is not None and top(cause) != count + number:
+                above[count + number] = cause
         trees: dict[int, list[int]] = defaultdict(list)
         for index in range(count):
-            top = index
-            while top < count and forest.charged[top] != CHANCE:
-                top = forest.charged[top]
-            trees[top].append(index)
+            trees[top(index)].append(index)
         return (self._explanation(members, forest.missed) for members in trees.values())
+
+    def _brought(self, unseen: Unseen) -> int | None:
+        """The episode that likelier brought a hidden node than it began by itself."""
+        likeliest, most = None, self.network.prior(unseen.node)
+        for (node, after_end), way in self.network.causes_of(unseen.node).items():
+            for index in self.at.get(node, ()):
+                cause = self.found[index]
+                start = cause.until if after_end else cause.onset
+                if start is None:
+                    continue
+                slack = TOLERANCE + self.slacks[index] + CLEARING
+                how_well = fit(way, unseen.since - start, slack)
+                over = not after_end and cause.until is not None and unseen.since > cause.until + slack
+                if how_well is not None and not over and way.strength * how_well > most:
+                    likeliest, most = index, way.strength * how_well
+        return likeliest
 
     def _chance(self, episode: Episode) -> float:
         """That it began by itself; a mere sign also shows where nothing is."""

@@ -460,3 +460,35 @@ sensors:
     story.play("08:00", "08:20", series)
     (incident,) = story.incidents
     assert [(one.asset, one.condition) for one in incident.expected] == [("weir-1", "flow_high")]
+
+
+OVERLOADED = """
+assets:
+  - {id: transformer-1, utility: power, kind: transformer, zone: north}
+  - {id: feeder-1, utility: power, kind: feeder, zone: north}
+  - {id: feeder-2, utility: power, kind: feeder, zone: north}
+  - {id: feeder-3, utility: power, kind: feeder, zone: north}
+  - {id: feeder-4, utility: power, kind: feeder, zone: north}
+links:
+  - {from: transformer-1, to: feeder-1, relation: powers}
+  - {from: transformer-1, to: feeder-2, relation: powers}
+  - {from: transformer-1, to: feeder-3, relation: powers}
+  - {from: transformer-1, to: feeder-4, relation: powers}
+sensors:
+  - {asset: transformer-1, quantity: loading, unit: pu, every: 60, on_delay: 60, limits: {high: 0.9}}
+  - {asset: feeder-1, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
+  - {asset: feeder-2, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
+  - {asset: feeder-3, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
+  - {asset: feeder-4, quantity: voltage, unit: pu, every: 60, on_delay: 60, limits: {low_low: 0.5}}
+"""
+
+
+@pytest.mark.parametrize(("eased", "roots"), [(False, ["loading_high"]), (True, ["dead", "loading_high"])])
+def test_a_trip_that_an_overload_brought_is_one_incident_with_it(eased: bool, roots: list[str]) -> None:
+    """Nobody measures the breaker that all in the dark have in common: it had a reason, or none any more."""
+    story = Scenario(OVERLOADED)
+    loading = (lambda m: 1.2 if 10 <= m < 40 else 0.5 + wave(m)) if eased else falls(0.5, 1.2, 10)
+    series = {f"feeder-{n}/voltage": voltage(95) for n in (1, 2, 3, 4)} | {"transformer-1/loading": loading}
+    story.play("08:00", "09:50", series)
+    assert sorted(incident.root.condition for incident in story.incidents) == roots
+    assert {incident.root.asset for incident in story.incidents} == {"transformer-1"}
