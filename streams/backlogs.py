@@ -106,7 +106,8 @@ class BacklogWatch:
         if len(rows) < BLOCK * BLOCKS:
             return
         count, first = len(self._held), BASE + GAP
-        levels = np.array([medians(block[:, : self._water]) for block in np.split(rows, BLOCKS)])
+        blocks = rows[:, : self._water].reshape(BLOCKS, BLOCK, -1).swapaxes(0, 1)
+        levels = medians(blocks.reshape(BLOCK, -1)).reshape(BLOCKS, -1)
         with np.errstate(invalid="ignore"):
             peaks, now = np.fmax.reduce(levels[first:-1, :count]), levels[-1, :count]
             least = np.fmin.reduce(levels[:-1, :count])
