@@ -101,6 +101,12 @@ class Kept:
         several = sum(len(found) > 1 for found in self._links.values())
         if not self._lacking and not several and not habit.local:
             return
+        self._length = {
+            place: layout.apart(asset, other)
+            for asset, found in self._links.items()
+            for place, other in found.items()
+        }
+        """Of each link in metres, by its place."""
         lengths = self._lengths(habit.others)
         self._usual = max(_middle(lengths), NEAR_M) if lengths else math.inf
         self._longest = {kind: self._too_long(kind) for kind in habit.others}
@@ -124,13 +130,12 @@ class Kept:
 
     def _lengths(self, kinds: Sequence[str]) -> list[float]:
         """Of all such links to assets of these kinds, in order."""
-        lengths = (
-            self._layout.apart(asset, other)
-            for asset, found in self._links.items()
-            for other in found.values()
-            if self._kind(other) in kinds
+        return sorted(
+            length
+            for found in self._links.values()
+            for place, other in found.items()
+            if (length := self._length[place]) is not None and self._kind(other) in kinds
         )
-        return sorted(length for length in lengths if length is not None)
 
     def _too_long(self, kind: str) -> float:
         """How long a link to an asset of this kind may be."""
@@ -149,10 +154,11 @@ class Kept:
         fit = {
             place: other
             for place, other in found.items()
-            if (self._layout.apart(asset, other) or 0.0) <= self._longest[self._kind(other)]
+            if (self._length[place] or 0.0) <= self._longest[self._kind(other)]
         }
-        self.strays.update((place, 1 - GUESS) for place in found.keys() - fit.keys())
-        self._misled.update(other for place, other in found.items() if place not in fit)
+        if len(fit) < len(found):
+            self.strays.update((place, 1 - GUESS) for place in found.keys() - fit.keys())
+            self._misled.update(other for place, other in found.items() if place not in fit)
         if not fit:
             self._lacking.append(asset)
         elif len(fit) == 1 or not self._single:

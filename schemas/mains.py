@@ -48,19 +48,23 @@ class Network:
         self.strays = dict.fromkeys(self._stretched(), WRONG)
         """Mains that are shorter than the way, by their place in the model: how sure they are."""
         self._beside: dict[End, set[End]] = defaultdict(set)
+        self._pumps = {asset.id for asset in layout.assets["pump"]}
+        self._zones: dict[str, set[str]] = defaultdict(set)
+        """By asset: the zones that serve it."""
+
+    def _lay(self) -> None:
+        """What is beside what, without the mains that lead elsewhere, and who serves whom."""
+        city, layout = self._city, self._layout
         for place, link in self._mains.items():
             one, other = self._ends(link)
             for here, there in ((one, other), (other, one)):
                 self._beside[here].update([] if place in self.strays else [there])
-        for kind in ("pump", "treatment_works", "tank", "valve") if self._mains else ():
+        for kind in ("pump", "treatment_works", "tank", "valve"):
             for asset in layout.assets[kind]:
                 if asset.utility == "water":
                     self._beside[End(asset.id)].update()
                     if kind == "pump":
                         self._beside[End(asset.id, outlet=True)].update()
-        self._pumps = {asset.id for asset in layout.assets["pump"]}
-        self._zones: dict[str, set[str]] = defaultdict(set)
-        """By asset: the zones that serve it."""
         for place in layout.links["pressure_zone", Relation.SERVES, "junction"]:
             self._zones[city.links[place].target].add(city.links[place].source)
 
@@ -101,6 +105,7 @@ class Network:
         """For each part without a source, an asset in it and guesses how it is joined to the rest."""
         if not self._ratio:
             return
+        self._lay()
         parts = self._parts()
         lengths = sorted(map(_length, self._mains.values()))
         usual = max(self._ratio * lengths[len(lengths) // 2], NEAR_M)

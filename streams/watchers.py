@@ -23,7 +23,7 @@ from streams.zones import zone_watchers
 def watchers(city: City) -> list[Watcher]:
     """What looks at several sensors together: gauges one by one, the rest district by district."""
     found: list[Watcher] = [*rain_watchers(city)]
-    for district in map(likely, districts(city)):
+    for district in districts(likely(city)):
         found += (
             *drain_watchers(district),
             *sewer_watchers(district),
