@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from schemas.city import City, Link, Relation
-from schemas.habits import GUESS, MISLED, NEAR_M, Ends
+from schemas.city import City, Link, Properties, Relation
+from schemas.habits import GUESS, MISLED, MOST, NEAR_M, Ends
 from schemas.layout import Layout
 
 LENGTH = "length_m"
@@ -28,6 +28,9 @@ LOOSE = 10.0
 """How much likelier an end is that no main leads to, or a valve with one: it waits for another."""
 OTHER_ZONE = 0.1
 """How likely mains go from one pressure zone to another, beside those within."""
+SOURCE = 0.6
+"""That a main which leads elsewhere has its source right, and not its target: models are written asset by
+asset, and the other end is the one that is looked up."""
 FITS = 0.1
 """So near must a way be to the length of a main that leads elsewhere, to be where it belongs."""
 
@@ -49,6 +52,7 @@ class Network:
         """Mains that are shorter than the way, by their place in the model: how sure they are."""
         self._beside: dict[End, set[End]] = defaultdict(set)
         self._pumps = {asset.id for asset in layout.assets["pump"]}
+        self._measures: dict[Ends, Properties] = {}
         self._zones: dict[str, set[str]] = defaultdict(set)
         """By asset: the zones that serve it."""
 
@@ -109,6 +113,7 @@ class Network:
         parts = self._parts()
         lengths = sorted(map(_length, self._mains.values()))
         usual = max(self._ratio * lengths[len(lengths) // 2], NEAR_M)
+        yield from self._put_right()
         for part in parts:
             if any(self._is_source(end) for end in part):
                 continue
@@ -122,13 +127,42 @@ class Network:
             if ends and weight > 0:
                 yield part[0].asset, {ends: round(GUESS * weight / sum(weight for weight, _ in weights), 3)}
 
+    def _put_right(self) -> Iterator[tuple[str, dict[Ends, float]]]:
+        """Where mains that lead elsewhere may belong: from either end, where the way is as long."""
+        strays = [self._mains[place] for place in self.strays]
+        for link in sorted(strays, key=lambda link: (link.source, link.target)):
+            for end, sure in ((link.source, SOURCE), (link.target, 1 - SOURCE)):
+                near = [
+                    other.id
+                    for other in self._layout.assets["junction"]
+                    if self._is_free(end, other.id) and self._is_as_long(link, end, other.id)
+                ]
+                pairs = [(end, other) if end == link.source else (other, end) for other in near]
+                guesses = {
+                    Ends(*pair, link.relation): round(GUESS * sure / len(near), 3)
+                    for pair in pairs
+                    if len(near) <= MOST and Ends(*pair[::-1], link.relation) not in self._measures
+                }
+                self._measures.update(dict.fromkeys(guesses, link.properties))
+                if guesses:
+                    yield end, guesses
+
+    def _is_free(self, one: str, other: str) -> bool:
+        """Whether two junctions of a zone have no main between them."""
+        zones = self._zones.get(one, set()), self._zones.get(other, set())
+        return one != other and End(other) not in self._beside[End(one)] and not zones[0].isdisjoint(zones[1])
+
+    def _is_as_long(self, main: Link, one: str, other: str) -> bool:
+        apart = self._layout.apart(one, other)
+        return apart is not None and abs(apart / (self._ratio * _length(main)) - 1) < FITS
+
     def _ways(self, part: list[End], other_part: list[End], usual: float) -> Iterator[tuple[float, Ends]]:
         """How two parts may be joined: likelihoods, and the ends of a main."""
         for one in part:
             for other in other_part:
                 apart = self._layout.apart(one.asset, other.asset)
                 if apart is not None and not {one.asset, other.asset} <= self._pumps:
-                    yield math.exp(-apart / usual) * self._suits(one, other, apart), self._link(one, other)
+                    yield math.exp(-apart / usual) * self._suits(one, other), self._link(one, other)
 
     def _parts(self) -> list[list[End]]:
         """Ends that hang together, each part in order."""
@@ -148,21 +182,21 @@ class Network:
     def _is_source(self, end: End) -> bool:
         return end.outlet or self._layout.kinds[end.asset] == "treatment_works"
 
-    def _suits(self, one: End, other: End, apart: float) -> float:
+    def _suits(self, one: End, other: End) -> float:
         """How much likelier these ends are than others as far apart."""
         zones = [self._zones[end.asset] for end in (one, other) if end.asset in self._zones]
         weight = OTHER_ZONE if len(zones) == 2 and zones[0].isdisjoint(zones[1]) else 1.0
         weight *= LOOSE if self._is_loose(one) or self._is_loose(other) else 1.0
-        return weight * (MISLED if self._fits(one, other, apart) else 1.0)
+        return weight * (MISLED if self._fits(one, other) else 1.0)
 
     def _is_loose(self, end: End) -> bool:
         return len(self._beside[end]) < (2 if self._layout.kinds[end.asset] == "valve" else 1)
 
-    def _fits(self, one: End, other: End, apart: float) -> bool:
+    def _fits(self, one: End, other: End) -> bool:
         """Whether a main that leads elsewhere from one of them is as long as the way."""
         return any(
             {link.source, link.target} & {one.asset, other.asset}
-            and abs(apart / (self._ratio * _length(link)) - 1) < FITS
+            and self._is_as_long(link, one.asset, other.asset)
             for link in (self._mains[place] for place in self.strays)
         )
 
@@ -172,10 +206,10 @@ class Network:
         source, target = (one, other) if into_rest else (other, one)
         return Ends(source.asset, target.asset, Relation.SUPPLIES)
 
-    def length(self, ends: Ends) -> float:
-        """Of a guessed main, in m."""
+    def measures(self, ends: Ends) -> Properties:
+        """Of a guessed main: those of the one that leads elsewhere, or its length by the way."""
         apart = self._layout.apart(ends.source, ends.target) or 0.0
-        return max(round(apart / self._ratio, 1), 1.0)
+        return self._measures.get(ends) or {LENGTH: max(round(apart / self._ratio, 1), 1.0)}
 
 
 def _rank(way: tuple[float, Ends]) -> tuple[float, tuple[str, ...]]:

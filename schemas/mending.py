@@ -21,7 +21,7 @@ from typing import NamedTuple
 from schemas.city import City, Link, Properties
 from schemas.habits import HABITS, Ends, Kept
 from schemas.layout import Layout
-from schemas.mains import LENGTH, Network
+from schemas.mains import Network
 
 GUESSED = "guessed"
 """The name of guessed links."""
@@ -50,7 +50,7 @@ def doubts(city: City) -> Doubts:
             wrong[place] = min(sure, wrong.get(place, 1.0))
         for asset, guesses in found.gaps():
             for ends, sure in guesses.items():
-                properties = {LENGTH: mains.length(ends)} if found is mains else {}
+                properties = mains.measures(ends) if found is mains else {}
                 lacking[asset].append(_guess(ends, sure, properties))
     return Doubts(wrong, lacking)
 
