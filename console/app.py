@@ -1,6 +1,6 @@
 """Serve the console: one local web server, until Ctrl-C or until it is told to stop.
 
-In:  the running system, an address. Out: web pages.
+In:  the running system or a replay, an address. Out: web pages.
 Promises: nothing is loaded from anywhere else, and the browser is told to refuse it; a page
 of another site can't read it (the Host and Origin of each request are checked); it only reads, and takes
 what people answer.
@@ -20,7 +20,7 @@ from starlette.responses import Response
 from console.guard import Guard
 from console.layout import lay_out
 from console.live import Live, System
-from console.pages import asset, city, data, incident, links
+from console.pages import asset, city, data, fork, incident, links
 
 STATIC = Path(__file__).parent / "static"
 FAVICON = (
@@ -89,6 +89,10 @@ def _routes(system: System) -> None:
     @ui.page("/data")
     def _data() -> None:
         data.show(live)
+
+    @ui.page("/fork")
+    def _fork(sensor: str = "") -> None:
+        fork.show(live, sensor)
 
     @app.get("/answer/{token}")
     def _ask(token: str) -> Response:

@@ -138,8 +138,8 @@ def lanes(
     marks = join(
         Markup('<i class="veil{}" style="left:{:.2f}%;width:{:.2f}%"></i>').format(
             "" if incident.closed else " open",
-            _share(incident.opened, start, end),
-            _share(incident.closed or end, start, end) - _share(incident.opened, start, end),
+            share(incident.opened, start, end),
+            share(incident.closed or end, start, end) - share(incident.opened, start, end),
         )
         for incident in incidents
         if (incident.closed or end) > start
@@ -157,7 +157,7 @@ def lanes(
         marks,
         join(_lane(row, start, end) for row in rows),
         join(
-            Markup('<span class="num" style="left:{:.2f}%">{}</span>').format(_share(at, start, end), label)
+            Markup('<span class="num" style="left:{:.2f}%">{}</span>').format(share(at, start, end), label)
             for at, label in ticks
         ),
     )
@@ -169,9 +169,9 @@ def _lane(row: views.Lane, start: int, end: int) -> Markup:
         join(
             Markup('<rect class="l{}" x="{:.1f}" y="{}" width="{:.1f}" height="{}"/>').format(
                 rank,
-                _share(since, start, end) * 10,
+                share(since, start, end) * 10,
                 (4, 3, 1)[rank],
-                max(2.0, (_share(until, start, end) - _share(since, start, end)) * 10),
+                max(2.0, (share(until, start, end) - share(since, start, end)) * 10),
                 (2, 4, 8)[rank],
             )
             for since, until, rank in row.spans
@@ -180,7 +180,8 @@ def _lane(row: views.Lane, start: int, end: int) -> Markup:
     )
 
 
-def _share(at: int, start: int, end: int) -> float:
+def share(at: int, start: int, end: int) -> float:
+    """Where a moment lies between two others, in per cent; what lies outside, at the nearer end."""
     return min(100.0, max(0.0, (at - start) / max(end - start, 1) * 100))
 
 
@@ -288,8 +289,8 @@ def timeline(incident: Incident, city: City, now: int, zone: ZoneInfo) -> Markup
 
 def _timeline_axis(start: int, end: int, now: int | None, zone: ZoneInfo) -> Markup:
     """Round times; those that would touch the mark of now are left out."""
-    here = None if now is None else _share(now, start, end)
-    shares = [(_share(at, start, end), at) for at in time_ticks(start, end, zone, most=6)]
+    here = None if now is None else share(now, start, end)
+    shares = [(share(at, start, end), at) for at in time_ticks(start, end, zone, most=6)]
     ticks = join(
         Markup('<span class="num" style="left:{:.2f}%">{}</span>').format(share, wording.clock(at, zone))
         for share, at in shares
@@ -356,8 +357,8 @@ def _window(row: views.Row, begun: Mapping[tuple[str, str], int], start: int, en
     cause = begun.get((row.step.cause, row.step.cause_condition)) if row.step else None
     if row.step is None or cause is None:
         return Markup("")
-    left = _share(cause + round(row.step.lag_seconds_min * 1000), start, end)
-    right = _share(cause + round(row.step.lag_seconds_max * 1000), start, end)
+    left = share(cause + round(row.step.lag_seconds_min * 1000), start, end)
+    right = share(cause + round(row.step.lag_seconds_max * 1000), start, end)
     return Markup('<i class="window" style="left:{:.2f}%;width:{:.2f}%"></i>').format(
         left, max(right - left, 0.3)
     )
@@ -366,8 +367,8 @@ def _window(row: views.Row, begun: Mapping[tuple[str, str], int], start: int, en
 def _bar(
     since: int, until: int | None, row: views.Row, start: int, end: int, now: int, zone: ZoneInfo
 ) -> Markup:
-    left = _share(since, start, end)
-    right = _share(now if until is None else until, start, end)
+    left = share(since, start, end)
+    right = share(now if until is None else until, start, end)
     told = f"{wording.clock(since, zone)} to {'now' if until is None else wording.clock(until, zone)}"
     return Markup('<i class="span u-{}{}" style="left:{:.2f}%;width:{:.2f}%" title="{}"></i>').format(
         row.utility, " standing" if until is None else "", left, max(right - left, 0.5), told
@@ -375,7 +376,7 @@ def _bar(
 
 
 def _expected_row(expected: Expected, city: City, start: int, end: int, now: int, zone: ZoneInfo) -> Markup:
-    left, right = _share(max(expected.start, now), start, end), _share(expected.end, start, end)
+    left, right = share(max(expected.start, now), start, end), share(expected.end, start, end)
     utility = views.utility_of(city, expected.asset)
     until = wording.moment(expected.end, zone, beside=now)
     when = f"until {until}" if expected.start <= now else f"{wording.clock(expected.start, zone)} to {until}"

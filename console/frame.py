@@ -9,6 +9,7 @@ from nicegui import ui
 
 from console import wording
 from console.live import Live, Snapshot
+from console.timebar import TimeBar
 
 HEAD = (
     '<link rel="stylesheet" href="/console/console.css"><script src="/console/console.js"></script>'
@@ -19,7 +20,7 @@ LOGO = Markup(
     '<path d="M2 16c4 0 4-4 8-4s4 4 12 4"/></svg>'
 )
 HELP = Markup(
-    '<dialog class="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2><dl>'
+    '<dialog class="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2><dl>{}'
     "<div><dt><kbd>/</kbd></dt><dd>to the incidents</dd></div>"
     "<div><dt><kbd>↑</kbd> <kbd>↓</kbd></dt><dd>from one incident to the next</dd></div>"
     "<div><dt><kbd>Enter</kbd></dt><dd>open the incident or asset</dd></div>"
@@ -29,11 +30,23 @@ HELP = Markup(
     "<div><dt><kbd>?</kbd></dt><dd>this help</dd></div></dl>"
     '<form method="dialog"><button>Close</button></form></dialog>'
 )
+PLAYER_HELP = Markup(
+    "<div><dt><kbd>Space</kbd></dt><dd>play, pause</dd></div>"
+    "<div><dt><kbd>→</kbd> <kbd>←</kbd></dt><dd>what came next, what came before</dd></div>"
+    "<div><dt><kbd>+</kbd> <kbd>-</kbd></dt><dd>faster, slower</dd></div>"
+    "<div><dt><kbd>g</kbd></dt><dd>go to a time</dd></div>"
+    "<div><dt><kbd>f</kbd></dt><dd>fork from here</dd></div>"
+)
 
 
 def html(content: Markup, tag: str = "div", classes: str = "") -> ui.html:
     """Put markup on the page. It is ours and escaped already, so nothing is taken out of it."""
     return ui.html(str(content), sanitize=False, tag=tag).classes(classes)
+
+
+def help_of(*, played: bool) -> Markup:
+    """The keys."""
+    return HELP.format(PLAYER_HELP if played else "")
 
 
 @contextmanager
@@ -50,10 +63,17 @@ def page(live: Live, title: str, here: str) -> Iterator[None]:
             classes="top-left",
         )
         clock = html(_clock(live), classes="top-clock")
-        html(_navigation(here), tag="nav", classes="top-right").props('aria-label="Pages"')
+        html(_navigation(here, played=live.deck is not None), tag="nav", classes="top-right").props(
+            'aria-label="Pages"'
+        )
     with ui.element("main").classes(f"at-{here}"):
         yield
-    html(HELP)
+    if live.deck:
+        ui.query("body").classes("replayed")
+        bar = TimeBar(live, live.deck)
+        bar.look(live.snapshot)
+        every_second(live, bar.look)
+    html(help_of(played=live.deck is not None))
     every_second(live, lambda _: put(clock, _clock(live)))
 
 
@@ -72,11 +92,13 @@ def every_second(live: Live, show: Callable[[Snapshot], None]) -> None:
             seen[0] = live.snapshot
             show(live.snapshot)
 
-    ui.timer(1.0, look)
+    ui.timer(live.beat, look)
 
 
 def _clock(live: Live) -> Markup:
     snapshot = live.snapshot
+    if not snapshot.now and snapshot.position and not snapshot.status.failure:
+        return Markup('<span class="pulse waiting">Reading {}</span>').format(snapshot.status.broker)
     if not snapshot.now:
         return Markup('<span class="pulse waiting">Waiting for the first readings at {}</span>').format(
             snapshot.status.broker
@@ -95,6 +117,11 @@ def _clock(live: Live) -> Markup:
 def _state(snapshot: Snapshot) -> tuple[str, str]:
     if snapshot.status.failure:
         return "failed", f"Stopped: {snapshot.status.failure}"
+    if snapshot.position:
+        return (
+            "replayed",
+            "Replay" if not snapshot.position.fork else f"Replay, fork {snapshot.position.fork}",
+        )
     if snapshot.status.messages_per_second == 0:
         return "waiting", "Quiet"
     if snapshot.speed > 3:
@@ -102,12 +129,13 @@ def _state(snapshot: Snapshot) -> tuple[str, str]:
     return "live", "Live"
 
 
-def _navigation(here: str) -> Markup:
+def _navigation(here: str, *, played: bool) -> Markup:
+    pages = [("City", "/"), ("Data", "/data")] + ([("Fork", "/fork")] if played else [])
     links = Markup("").join(
         Markup('<a href="{}"{}>{}</a>').format(
             path, Markup(' aria-current="page"') if here == name.lower() else "", name
         )
-        for name, path in (("City", "/"), ("Data", "/data"))
+        for name, path in pages
     )
     return Markup(
         '{}<button type="button" data-theme-toggle aria-label="Theme">'

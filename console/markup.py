@@ -51,12 +51,16 @@ def chips(utilities: Iterable[str]) -> Markup:
     return Markup("").join(map(chip, utilities))
 
 
+def sign(level: Severity) -> Markup:
+    """A severity's shape: an octagon, a triangle, a disc."""
+    return Markup(
+        '<svg viewBox="0 0 16 16" aria-hidden="true"><path fill-rule="evenodd" d="{}"/></svg>'
+    ).format(_SEVERITY_SHAPES[level])
+
+
 def severity(level: Severity) -> Markup:
     """A severity by shape, colour and word."""
-    return Markup(
-        '<span class="severity s-{0}"><svg viewBox="0 0 16 16" aria-hidden="true">'
-        '<path fill-rule="evenodd" d="{1}"/></svg>{0}</span>'
-    ).format(level.value, _SEVERITY_SHAPES[level])
+    return Markup('<span class="severity s-{0}">{1}{0}</span>').format(level.value, sign(level))
 
 
 def bar(share: float, label: str) -> Markup:

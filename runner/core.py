@@ -6,6 +6,7 @@ was stopped, stored with ``snapshot`` and started again with ``restore``.
 """
 
 import gc
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -96,17 +97,30 @@ class Core:
             return outputs
         for found in self._detector.step(record):
             if isinstance(found, AlarmChange):
-                if self._never and self._never(found):
-                    continue
-                outputs.alarms.append(found)
-                self._correlation.take(found)
-                self._desk.note(found)
+                self._hear(found, outputs)
                 continue
             for revision in self._correlation.look(found):
                 outputs.incidents.append(revision)
                 outputs.hear(self._desk.take(revision))
             outputs.hear(self._desk.look(found))
         return outputs
+
+    def take_over(self, other: "Core") -> Outputs:
+        """Go on from where ``other`` has got under another version of the model: what it judged stays judged,
+        what comes is judged by ours. Alarms that only it could end, end now.
+        """
+        self.restore(json.loads(json.dumps(other.snapshot())))
+        outputs = Outputs()
+        for change in self._detector.take_over(other._detector):  # noqa: SLF001 - one of us
+            self._hear(change, outputs)
+        return outputs
+
+    def _hear(self, change: AlarmChange, outputs: Outputs) -> None:
+        if self._never and self._never(change):
+            return
+        outputs.alarms.append(change)
+        self._correlation.take(change)
+        self._desk.note(change)
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state as JSON values."""

@@ -23,6 +23,7 @@ from collectors.settings import mqtt_settings
 from runner import reception as door
 from runner.answering import signer_of
 from runner.broker import EmbeddedBroker
+from runner.hours import Hours
 from runner.processor import Processor
 from runner.reception import Reception
 from runner.sending.outbox import Sending
@@ -126,6 +127,8 @@ class Embedded:
             raise
         self.signer = signer_of(policy) if policy else None
         """Reads the links with which people answer; None where there are none."""
+        self.hours: Hours | None = None
+        """Plays what was; None where nobody set it up."""
         self._on_failure = on_failure
         self._failure: Exception | None = None
         self._stopping = threading.Event()
@@ -147,6 +150,8 @@ class Embedded:
 
     def stop(self) -> None:
         """Take nothing more, acknowledge what was taken, keep the state, free the folder."""
+        if self.hours:
+            self.hours.stop()
         self._source.stop()
         self._stopping.set()
         self._reception.stop()

@@ -9,6 +9,7 @@ from runner.database import CannotRun
 
 if TYPE_CHECKING:
     from runner.embedded import Embedded
+    from runner.player.deck import Deck
 
 PORTS_TRIED = 20
 
@@ -43,11 +44,11 @@ def any_port() -> int:
         return port
 
 
-def serve(console: str, embedded: "Embedded", host: str, port: int, *, show: bool) -> None:
+def serve(console: str, system: "Embedded | Deck", host: str, port: int, *, show: bool) -> None:
     """Serve the web page until interrupted; ``console`` is the dotted name of its module."""
     module = importlib.import_module(console)
     say(f"console  http://{host}:{port}")
-    module.serve(embedded, host, port, show)
+    module.serve(system, host, port, show)
 
 
 def _is_free(host: str, port: int) -> bool:

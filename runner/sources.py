@@ -1,4 +1,5 @@
-"""What a replay reads, by what people name: a recording, an archive or a Kafka; and what shall be otherwise.
+"""What a replay reads, by what people name: a recording, an archive, a data folder or a Kafka; and what shall
+be otherwise.
 
 In:  ``Asked``.
 Out: a model and an input for a core; or a source that brings its own thinking.
@@ -16,6 +17,7 @@ from paho.mqtt.client import topic_matches_sub
 from runner.extras import needs
 from runner.model import Model, load_model
 from runner.moments import BadUsage
+from runner.pastlog import FILE, FromLog
 from runner.replay import Cutting, Input, Recorded, Source
 from runner.whatif import Changed, WhatIf, removal
 from schemas.alarms import AlarmChange
@@ -43,7 +45,12 @@ class Asked:
     @property
     def is_archive(self) -> bool:
         """Whether it is an archive: a folder, or any other address."""
-        return not self.is_kafka and ("://" in self.name or Path(self.name).is_dir())
+        return not self.is_kafka and not self.is_log and ("://" in self.name or Path(self.name).is_dir())
+
+    @property
+    def is_log(self) -> bool:
+        """Whether it is the data folder of ``up``."""
+        return not self.is_kafka and (Path(self.name) / FILE).is_file()
 
     @property
     def city_file(self) -> Path:
@@ -63,13 +70,16 @@ class Opened(NamedTuple):
 
 
 def opened(asked: Asked, *, fine: bool = False, blocks: bool = False) -> Opened:
-    """A recording, or an archive. ``fine``: a frame is what came at one moment; else ``blocks``: readings may
-    come in blocks, where that is quicker.
+    """A recording, an archive or a log. ``fine``: a frame is what came at one moment; else ``blocks``:
+    readings may come in blocks, where that is quicker.
     """
     cutting: Cutting = "blocks" if blocks and not asked.what.words() else "frames"
     if fine or asked.what.delays:
         cutting = "fine"
-    model, source = _archived(asked, cutting) if asked.is_archive else _recorded(asked, cutting)
+    if asked.is_log:
+        model, source = _logged(asked)
+    else:
+        model, source = _archived(asked, cutting) if asked.is_archive else _recorded(asked, cutting)
     if not asked.what.words():
         return Opened(model, source, None)
     removed = removal(asked.what, model.city)
@@ -86,6 +96,13 @@ def _archived(asked: Asked, cutting: Cutting) -> tuple[Model, Input]:
     wanted = Range(asked.start, asked.end, frozenset(asked.what.utilities) or None)
     source = Archived(asked.name, wanted, asked.city, cutting)
     return source.model, source
+
+
+def _logged(asked: Asked) -> tuple[Model, Input]:
+    if asked.topics:
+        raise BadUsage("--topics chooses messages of a recording; a data folder keeps no topics")
+    model = load_model(asked.city_file)
+    return model, FromLog(Path(asked.name), asked.start, asked.end)
 
 
 def _recorded(asked: Asked, cutting: Cutting) -> tuple[Model, Input]:

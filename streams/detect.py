@@ -353,3 +353,21 @@ class Detector:
         self._ahead = {asset: (count, since) for asset, (count, since) in state["ahead"].items()}
         self._groups.restore(state["groups"])
         self.counts = Counter(state["counts"])
+
+    def take_over(self, other: "Detector") -> Iterator[AlarmChange]:
+        """After ``restore`` from a snapshot of ``other``, which has another version of the model: what it
+        judged by its own limits stays judged. Yields the ends of what only it could have ended.
+        """
+        now = self._clock.time or 0
+        for sensor, theirs in other._tracks.heard():  # noqa: SLF001 - one of us
+            if sensor in self._city.sensor_by_id:
+                self._tracks[sensor].go_on_from(theirs)
+                continue
+            standing = [one for one in theirs.watch.open if one.told]
+            ends = [Change(one.condition, one.since, now, new=False, gone=False) for one in standing]
+            yield from other._changes(theirs, ends, now)  # noqa: SLF001 - one of us
+        for subject, onset in other._silence.silent.items():  # noqa: SLF001 - one of us
+            if subject not in self._silence.silent:
+                yield other._silence_change(Silence(subject, onset, now))  # noqa: SLF001 - one of us
+        for sign in sorted(other._groups.standing() - self._groups.standing()):  # noqa: SLF001 - one of us
+            yield self._sign_change(Told(sign._replace(cleared=now), new=False, gone=False), now)

@@ -252,6 +252,10 @@ class Groups:
         self._judged = max(ready, self._judged)
         self._table.keep = self._judged - self._back
 
+    def standing(self) -> set[Sign]:
+        """Signs that were told and have not ended."""
+        return {sign for group in self._groups for sign in group.told if sign.cleared is None}
+
     def snapshot(self) -> dict[str, Any]:
         """What ``restore`` needs, as JSON."""
         return {
@@ -288,6 +292,11 @@ class _Group:
         """The minute of the next look; 0 as long as nothing was heard."""
         self.changed: int | None = None
         """The first minute that a late reading changed."""
+
+    @property
+    def told(self) -> Iterable[Sign]:
+        """Signs that were told, and not taken back."""
+        return self._told.values()
 
     def pass_to(self, judged: int, ready: int, lapse: int) -> Iterator[Told]:
         """Look at the minutes up to ``ready``; those up to ``judged`` were. That was ``lapse`` and one

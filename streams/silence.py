@@ -155,6 +155,12 @@ class SilenceWatch:
                 self.heard[number] = max(self.heard[number], now)
                 self._due[number] = self.heard[number] + self._patience[number]
 
+    def _is_known(self, subject: Subject) -> bool:
+        """Whether the model has what could be silent."""
+        if subject.sensor is not None:
+            return subject.sensor in self._number
+        return subject.asset in self._sensors or subject.asset in self._carried
+
     def _behind(self, subject: Subject) -> set[str]:
         """The sensors whose silence the subject's silence is."""
         if subject.sensor is not None:
@@ -204,11 +210,12 @@ class SilenceWatch:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a snapshot."""
+        """Go on from a snapshot; sensors that the model has lost since are let go."""
         self.heard_at[:] = [state["heard"].get(name, -1) for name in self._names]
         self.begun = bool(state["heard"])
         due = {sensor: at for at, sensor in state["due"]}
         self._due[:] = [due.get(name, NEVER) for name in self._names]
-        self._missing = dict(state["missing"])
-        self._told = {Subject(asset, sensor): onset for asset, sensor, onset in state["told"]}
-        self._back = dict(state["back"])
+        self._missing = {sensor: at for sensor, at in state["missing"].items() if sensor in self._number}
+        told = {Subject(asset, sensor): onset for asset, sensor, onset in state["told"]}
+        self._told = {subject: onset for subject, onset in told.items() if self._is_known(subject)}
+        self._back = {sensor: at for sensor, at in state["back"].items() if sensor in self._number}

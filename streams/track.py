@@ -11,6 +11,7 @@ latenesses a sensor at most, in plain arrays: 17 bytes each.
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
+from copy import copy
 from typing import Any, NamedTuple
 
 from streams.watch import Mark, Open, Spec, Watch, step
@@ -36,6 +37,7 @@ class Track:
 
     __slots__ = (
         "_base",
+        "_before",
         "_half",
         "_half_watch",
         "_marks",
@@ -60,6 +62,8 @@ class Track:
         """The readings that are kept: event times, values, qualities."""
         self._marks: list[tuple[int, tuple[Mark, ...]]] = []
         """By event time: the marks of the readings that made any."""
+        self._before = (-1, spec)
+        """Readings up to this event time are judged by these limits, also those that come late."""
         self.last_at = -1
         self.trim_at = 2 * TRIM
         """How many readings may gather before ``forget`` should be asked."""
@@ -120,7 +124,8 @@ class Track:
         for number, (at, value, quality) in enumerate(readings, begin):
             if number == self._half:
                 self._half_watch = self.watch
-            self.watch, marks = step(self.spec, self.watch, at, value, quality)
+            spec = self.spec if at > self._before[0] else self._before[1]
+            self.watch, marks = step(spec, self.watch, at, value, quality)
             if marks:
                 self._marks.append((at, marks))
         if self._half == len(self.ats):
@@ -138,6 +143,15 @@ class Track:
         self.ats, self._values, self._qualities = array("q", ats), array("d", values), array("b", qualities)
         self._half, self.trim_at = len(ats), len(ats) + TRIM
         self._fold(0)
+
+    def go_on_from(self, other: "Track") -> None:
+        """Take over what was judged of the sensor by other limits: ours hold from the next reading on."""
+        own, number = self.spec, self.number
+        for name in self.__slots__:
+            setattr(self, name, copy(getattr(other, name)))
+        self.number = number
+        self._before = other.last_at, other.spec
+        self.spec = own._replace(severities={**other.spec.severities, **own.severities})
 
 
 def _at(marked: tuple[int, tuple[Mark, ...]]) -> int:

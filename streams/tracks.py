@@ -4,7 +4,7 @@ In:  a city model; the states of tracks.
 Out: the track of a sensor by its id. Raises KeyError for sensors that the model doesn't have.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemas.city import City
@@ -32,6 +32,11 @@ class Tracks(dict[str, Track]):
         if state := self._waiting.pop(sensor, None):
             track.restore(state)
         return track
+
+    def heard(self) -> Iterator[tuple[str, Track]]:
+        """The sensors that have spoken, with their tracks, in the order of the model."""
+        spoken = [one for one in self._city.sensor_by_id if one in self or one in self._waiting]
+        return ((sensor, self[sensor]) for sensor in spoken)
 
     def snapshot(self) -> dict[str, list[Any]]:
         """What ``restore`` needs, as JSON: of the sensors that have spoken, in the order of the model."""

@@ -30,23 +30,33 @@ def show(live: Live) -> None:
                 buffers = html(Markup(""))
                 html(Markup("<h2>Where</h2>"))
                 html(_places(live.snapshot))
-        html(Markup("<h2>Dead letters, newest first</h2>"))
+        html(Markup("<h2>{}</h2>").format("Faults" if live.deck else "Dead letters, newest first"))
         letters = html(Markup(""), classes="wide-table")
 
     def look(snapshot: Snapshot) -> None:
         put(flow, fragments.flow(snapshot))
         put(counts, _table(sorted(live.store.counts().items())))
         put(buffers, _buffers(snapshot.status.buffers))
-        put(letters, _letters(live.store.dead_letters(LETTERS), zone))
+        faults = _faults(live.deck.faults) if live.deck else None
+        put(letters, faults or _letters(live.store.dead_letters(LETTERS), zone))
 
     look(live.snapshot)
     every_second(live, look)
 
 
 def _places(snapshot: Snapshot) -> Markup:
-    return Markup(
-        "<table><tr><th>Broker</th><td>{}</td></tr><tr><th>Data folder</th><td>{}</td></tr></table>"
-    ).format(snapshot.status.broker, snapshot.status.folder)
+    names = ("Replayed", "Results") if snapshot.position else ("Broker", "Data folder")
+    return Markup("<table><tr><th>{}</th><td>{}</td></tr><tr><th>{}</th><td>{}</td></tr></table>").format(
+        names[0], snapshot.status.broker, names[1], snapshot.status.folder
+    )
+
+
+def _faults(faults: Sequence[str]) -> Markup:
+    if not faults:
+        return Markup('<p class="empty">None: all that is replayed could be used.</p>')
+    return Markup('<ul class="words">{}</ul>').format(
+        fragments.join(Markup("<li>{}</li>").format(fault) for fault in faults)
+    )
 
 
 def _table(rows: Sequence[tuple[str, int]]) -> Markup:

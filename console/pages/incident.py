@@ -1,5 +1,6 @@
 """An incident: what happened and why, the chain on one time axis, its readings, what comes next."""
 
+import asyncio
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,9 @@ from console.frame import every_second, html, page, put
 from console.live import Live, Snapshot
 from console.pages.asset import SensorChart
 from runner.answering import KINDS, SHELVED_MINUTES, Kind, answered
+from runner.database import CannotRun
+from runner.hours import SHOWN_BEFORE
+from runner.player.deck import Deck
 from schemas.alarms import Alarm
 from schemas.city import City
 from schemas.incidents import IncidentRevision
@@ -24,6 +28,10 @@ CHARTS_MAX = 12
 def show(live: Live, incident: str) -> Response | None:
     """The page of one incident; an id that was replaced leads to the new one."""
     revisions = live.store.incident(incident)
+    if not revisions and live.deck and (known := live.deck.store.first_told(incident)) is not None:
+        with page(live, "Not known yet", "incident"), ui.element("section").classes("sheet"):
+            _not_known_yet(live, live.deck, incident, known)
+        return None
     if not revisions:
         with page(live, "Unknown incident", "incident"), ui.element("section").classes("sheet"):
             html(
@@ -39,11 +47,35 @@ def show(live: Live, incident: str) -> Response | None:
     return None
 
 
+def _not_known_yet(live: Live, deck: Deck, incident: str, known: int) -> None:
+    """A replay is at a moment at which nobody knew of it; when it comes, the page opens."""
+    html(
+        Markup(
+            '<h1>Not known yet</h1><p>This incident became known at <b class="num">{}</b>. '
+            "Play on, or go there.</p>"
+        ).format(wording.moment(known, ZoneInfo(live.city.timezone), beside=live.snapshot.now))
+    )
+
+    def there() -> None:
+        deck.seek(known)
+
+    ui.button("Go there", on_click=there, color=None).props("dense no-caps outline")
+
+    def look(_: Snapshot) -> None:
+        if live.store.incident(incident):
+            ui.navigate.to(f"/incident/{incident}")
+
+    every_second(live, look)
+
+
 def _build(live: Live, revisions: list[IncidentRevision]) -> None:
     zone = ZoneInfo(live.city.timezone)
     incident = revisions[-1].id
     with ui.element("article").classes("sheet"):
         head = html(Markup(""), tag="header", classes="incident-head")
+        if live.deck or live.system.hours:
+            again = ui.button("Replay this hour", on_click=partial(_replay, live, incident), color=None)
+            again.props("dense no-caps outline").classes("replay-it")
         with ui.element("div").classes("columns"):
             with ui.element("div").classes("main-column"):
                 html(Markup("<h2>What led to what <span>lag seen / lag expected by the rule</span></h2>"))
@@ -57,17 +89,16 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
                 foretold = html(Markup(""))
                 html(Markup("<h2>Told to people</h2>"))
                 told = html(Markup(""))
-                html(Markup("<h2>Answer</h2>"))
-                answers = Answers(live, incident)
+                answers = None if live.deck else Answers(live, incident)
                 html(Markup("<h2>How the view of it changed</h2>"))
                 changes = html(Markup(""))
 
     def look(snapshot: Snapshot) -> None:
         found = live.store.incident(incident)
-        newest = found[-1]
-        if newest.id != incident:
-            ui.navigate.to(f"/incident/{newest.id}")
+        if not found or found[-1].id != incident:
+            ui.navigate.to(f"/incident/{found[-1].id if found else incident}")
             return
+        newest = found[-1]
         put(head, _head(newest, live.city, snapshot.now, zone))
         put(chain, fragments.timeline(newest, live.city, snapshot.now, zone))
         put(words, fragments.words(newest.explanation))
@@ -75,13 +106,32 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
         put(foretold, fragments.foretold(views.predictions(newest, live.city)))
         put(changes, fragments.history(views.history(found, live.city)))
         put(told, _told(live.store.notifications(incident), live.store.decisions(incident), zone))
-        answers.show(open_=newest.closed is None)
+        if answers:
+            answers.show(open_=newest.closed is None)
         alarms = live.store.alarms(newest.opened - HOUR)
         plots.extend(live, newest, alarms)
         plots.draw(newest, snapshot.now)
 
     look(live.snapshot)
     every_second(live, look)
+
+
+async def _replay(live: Live, incident: str) -> None:
+    """Go back to shortly before it began: here, or in a player of its own beside a running city."""
+    newest = live.store.incident(incident)[-1]
+    if live.deck:
+        live.deck.seek(newest.opened - SHOWN_BEFORE)
+        live.deck.play(playing=True)
+        await live.look_now()
+        ui.navigate.to("/")
+    elif live.system.hours:
+        ui.notify("Getting ready to replay ...")
+        try:
+            address = await asyncio.to_thread(live.system.hours.open, newest)
+        except CannotRun as error:
+            ui.notify(str(error), multi_line=True)
+            return
+        ui.navigate.to(address)
 
 
 def _head(incident: IncidentRevision, city: City, now: int, zone: ZoneInfo) -> Markup:
@@ -125,6 +175,7 @@ class Answers:
 
     def __init__(self, live: Live, incident: str) -> None:
         self._live, self._incident = live, incident
+        html(Markup("<h2>Answer</h2>"))
         with ui.element("div").classes("answers") as self._form:
             self._by = ui.input("Your name").props('dense outlined maxlength=100 autocomplete="name"')
             self._note = ui.input("Note").props("dense outlined maxlength=500")

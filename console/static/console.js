@@ -42,6 +42,15 @@
     next.scrollIntoView({ block: "nearest" });
   }
 
+  // -- the keys of a replay press the buttons of its time bar -------------------------------------------------
+  const PLAYED = { " ": "play", ArrowRight: "next", ArrowLeft: "previous", "+": "faster", "=": "faster", "-": "slower", g: "goto", f: "fork" };
+  function played(event) {
+    const control = event.key in PLAYED && document.querySelector(`[data-tb=${PLAYED[event.key]}]`);
+    if (!control || document.querySelector("dialog[open]") || (event.key === " " && event.target.closest("button, a, [role=button]"))) return false;
+    event.key === "g" ? control.focus() : control.click();
+    return true;
+  }
+
   let resting;
   document.addEventListener("pointerover", (event) => {
     const card = event.target.closest?.(".incident-list .incident");
@@ -55,6 +64,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    if (played(event)) { event.preventDefault(); return; }
     const help = document.querySelector("dialog.help"), panel = document.querySelector(".panel.open");
     const onMap = event.target.closest(".asset");
     if (event.key === "?") help?.open ? help.close() : help?.showModal();

@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     from alerts.policyfile import load_policy
     from runner.demo import play_day
     from runner.embedded import Embedded
+    from runner.hours import Hours
     from runner.interrupts import CTRL_C, interrupts
     from runner.screen import screen
     from runner.serving import free_port, say, serve
@@ -87,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
             policy=load_policy(args.city, city),
             on_failure=caught.leave,
         )
+        embedded.hours = Hours(embedded.store.folder, args.city)
         embedded.start()
         stack.callback(embedded.stop)
         port = free_port(HOST, args.console_port, "--console-port")

@@ -1,6 +1,6 @@
 """``crosscurrent replay``: what was recorded, archived or written to Kafka, thought about anew.
 
-In:  a recording, an archive or a Kafka, and a city model; what shall be otherwise; a pace.
+In:  a recording, an archive, a data folder or a Kafka, and a city model; what shall be otherwise; a pace.
 Out: the files of ``runner.replay``; on the terminal what they hold, or the summary as JSON.
 """
 
@@ -29,8 +29,14 @@ if TYPE_CHECKING:
 SUMMARY = "Replay a recording into alarms, incidents and notifications; the same bytes at every run."
 WHAT_IF = ("settings", "without", "dropped", "delays", "zones", "utilities")
 PLAYING = ("topics", "rate", "start_paused", "loop", "until_incident")
-NOT_ASKED = ("out", "json", "console", "rate", "start_paused", "loop", "influx", "token_file", "run")
+NOT_ASKED = (
+    *("out", "json", "console", "rate", "start_paused", "loop", "influx", "token_file", "run"),
+    *("watched", "at", "console_port", "no_browser"),
+)
 """Arguments that make no other results."""
+ALONE = ("json", "loop", "until_incident", "influx")
+"""Arguments that mean nothing in the console."""
+WATCHED_RATE, WATCHED_RATE_MAX = 60.0, 3600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recording",
         metavar="RECORDING",
-        help="*.jsonl, *.jsonl.gz or *.jsonl.zst; an archive (a folder or an address); or the readings of a "
-        "Kafka, kafka://[USER@]HOST[:PORT][,...]",
+        help="*.jsonl, *.jsonl.gz or *.jsonl.zst; an archive (a folder or an address); the data folder of up;"
+        " or the readings of a Kafka, kafka://[USER@]HOST[:PORT][,...]",
     )
     parser.add_argument(
         "--city", metavar="FILE", type=Path, help="the city model (an archive: default is the one it keeps)"
@@ -62,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_what_if(parser.add_argument_group("what if (not of a Kafka)"))
     _add_playing(parser.add_argument_group("playing (not of a Kafka)"))
+    _add_watched(parser.add_argument_group("in the browser (not of a Kafka)"))
 
 
 def _add_what_if(group: "argparse._ArgumentGroup") -> None:
@@ -96,6 +103,15 @@ def _add_playing(group: "argparse._ArgumentGroup") -> None:
     )
 
 
+def _add_watched(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--console", dest="watched", action="store_true", help="play it in the console, until Ctrl-C"
+    )
+    group.add_argument("--at", metavar="TIME", help="the moment to begin at (default: the first)")
+    group.add_argument("--console-port", type=int, default=8080, help="the page's port (default 8080)")
+    group.add_argument("--no-browser", action="store_true", help="don't open a browser")
+
+
 def run(args: argparse.Namespace) -> int:
     """Replay and print; 0. Raises CrosscurrentError or OSError where something can't be used."""
     from runner.replay import put_down
@@ -113,6 +129,8 @@ def run(args: argparse.Namespace) -> int:
     )
     _refuse(args, asked)
     out = args.out or Path("replays") / _run_id(args)
+    if args.watched:
+        return _watch(args, asked, out)
     points = _points(args, asked)
     tell = points.take if points else None
     if asked.is_kafka:
@@ -139,6 +157,41 @@ def _refuse(args: argparse.Namespace, asked: "Asked") -> None:
         )
     if args.influx and (args.loop or args.rate or args.start_paused):
         raise BadUsage("--influx takes one replay right through; leave out --loop, --rate, --start-paused")
+    given = [f"--{name.replace('_', '-')}" for name in ALONE if getattr(args, name)]
+    if args.watched and (given or asked.is_kafka):
+        raise BadUsage(f"--console plays no Kafka, and goes without {', '.join(given or ALONE)}")
+    if args.at and not args.watched:
+        raise BadUsage("--at is where --console begins; --from leaves out what was received before")
+
+
+def _watch(args: argparse.Namespace, asked: "Asked", out: Path) -> int:
+    """Play it in the console until Ctrl-C (130) or SIGTERM (0)."""
+    from runner.interrupts import interrupts
+    from runner.player.deck import Deck
+    from runner.serving import free_port, say, serve
+    from runner.verbs.demo import HOST, has_display
+    from streams.causes import BUILT_IN, load_causes
+
+    rate_wanted = WATCHED_RATE if args.rate is None else args.rate
+    with interrupts() as caught:
+        deck = Deck(
+            asked,
+            load_causes(args.causes or BUILT_IN),
+            out,
+            rate=min(rate_wanted, WATCHED_RATE_MAX),
+            paused=args.start_paused,
+            at=moment(args.at) or 0,
+        )
+        try:
+            deck.start()
+            say(f"replay   {asked.name}; results in {out}")
+            port = free_port(HOST, args.console_port, "--console-port")
+            serve(args.console, deck, HOST, port, show=not args.no_browser and has_display())
+        finally:
+            deck.stop()
+    if deck.failure is not None:
+        raise deck.failure
+    return caught.status
 
 
 def _points(args: argparse.Namespace, asked: "Asked") -> "Run | None":

@@ -140,6 +140,7 @@ def _on_kafka(args: argparse.Namespace) -> int:
 def _in_one_process(args: argparse.Namespace) -> int:
     from alerts.policyfile import load_policy
     from runner.embedded import Embedded
+    from runner.hours import Hours
     from runner.interrupts import interrupts
     from runner.serving import free_port, say, serve
     from schemas.cityfile import load_city
@@ -165,6 +166,8 @@ def _in_one_process(args: argparse.Namespace) -> int:
             on_failure=caught.leave,
         )
         follower = _follower(args, embedded)
+        if _is_loopback(host):  # a player answers there alone
+            embedded.hours = Hours(embedded.store.folder, args.city, args.causes, args.archive)
         embedded.start()
         try:
             _tell(embedded, host)

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from collectors.play import Player
 from collectors.recording import Writer, read
 from console.app import serve
 from runner.embedded import Embedded
+from runner.hours import Hours
 from schemas.alerting import Policy
 from schemas.city import City
 from schemas.cityfile import load_city
@@ -40,6 +42,14 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = 30) -> None
         time.sleep(0.05)
 
 
+def record_storm(path: Path) -> None:
+    """The hours of the storm day in which the cloudburst begins."""
+    with Writer(path) as writer:
+        for message in read(RIVERTON / "storm-day.jsonl.gz", lambda at, what: pytest.fail(f"{at}: {what}")):
+            if FROM <= message.received < UNTIL:
+                writer.write(message)
+
+
 @pytest.fixture(scope="session")
 def riverton() -> City:
     """The demo city."""
@@ -61,15 +71,13 @@ def address(hostile: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The console of a city in which the cloudburst has begun."""
     folder = tmp_path_factory.mktemp("console")
     storm = folder / "storm.jsonl"
-    writer = Writer(storm)
-    for message in read(RIVERTON / "storm-day.jsonl.gz", lambda line, fault: pytest.fail(f"{line}: {fault}")):
-        if FROM <= message.received < UNTIL:
-            writer.write(message)
-    writer.close()
+    record_storm(storm)
     (folder / "secret").write_text("for tests\n")
     links = {"answers": "http://here/answer/{token}", "secret": {"file": str(folder / "secret")}}
     policy = Policy.model_validate({"links": links})
     embedded = Embedded(hostile, load_vocabulary(), folder / "data", mqtt_port=0, policy=policy)
+    program = (sys.executable, str(RIVERTON.parents[1] / "crosscurrent.py"))
+    embedded.hours = Hours(folder / "data", RIVERTON / "city.yaml", program=program)
     embedded.start()
     Player(storm, embedded.status().broker, math.inf).run()
     wait_until(lambda: bool(embedded.store.incidents()), "an incident")
@@ -105,6 +113,11 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def tab(chromium: Browser, address: str) -> Iterator[Callable[..., Tab]]:
     """Opens tabs: ``tab(width=390)``. Whatever a test does, no tab may complain or ask elsewhere."""
+    yield from tabs_of(chromium, address)
+
+
+def tabs_of(chromium: Browser, address: str) -> Iterator[Callable[..., Tab]]:
+    """Opens tabs of one console, and looks in the end whether one complained or asked elsewhere."""
     opened: list[tuple[BrowserContext, Tab]] = []
 
     def new(width: int = 1280, height: int = 860, scheme: str = "dark") -> Tab:

@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.core import Core
-from schemas.readings import Frame, Reading
+from schemas.alarms import Alarm
+from schemas.city import City
+from schemas.readings import Frame, Reading, Tick
 from schemas.times import MINUTE
 from schemas.vocabulary import load_vocabulary
 from streams.track import Change, Track, compare
 from streams.watch import prepare
-from tests.scenario import Scenario, at, city_of, frame
+from tests.scenario import BEATS, Scenario, at, city_of, frame
 
 DISTRICT = """
 assets:
@@ -181,3 +183,54 @@ def test_readings_that_come_again_say_nothing_new(values: list[Value]) -> None:
     before = core.stream_time
     assert outputs(core, [frame(*stream)]) == []
     assert core.stream_time == before
+
+
+CALM = {"feeder-1/current": 20.0, "pump-1/voltage": 1.0, "tank-1/level": 3.0}
+CALM |= {f"{beat}/frequency": 50.0 for beat in BEATS}
+OTHER = city_of(
+    DISTRICT.replace("low: 2, high: 4", "low: 2.5, high: 3.2").replace("low_low: 0.5, low: 0.9", "")
+)
+"""The same city with other limits, and with some taken away."""
+LESS = city_of("".join(line for line in DISTRICT.splitlines(True) if "quantity: current" not in line))
+"""The same city without a sensor."""
+
+
+@given(readings, st.integers(0, 10_000), st.sampled_from([CITY, OTHER, LESS]))
+@settings(max_examples=30, deadline=None)
+def test_a_core_of_another_version_of_the_model_takes_over(
+    values: list[Value], place: int, city: City
+) -> None:
+    """Anywhere: nothing stands for ever, nothing ends that never began; the same version says the same."""
+    stream = day(values, punctual=True)
+    place = 1 + place % (len(stream) - 1)
+    last = max(reading.at for reading in stream)
+    known = [reading for reading in stream[place:] if reading.sensor in city.sensor_by_id]
+    calm = [
+        Reading(sensor, last + minute * MINUTE, value + minute % 7 / 100)
+        for minute in range(1, 60)
+        for sensor, value in CALM.items()
+        if sensor in city.sensor_by_id
+    ]
+    first, second = Core(CITY, VOCABULARY), Core(city, VOCABULARY)
+    before = first.step(frame(*stream[:place])).alarms
+    after = [*second.take_over(first).alarms, *second.step(frame(*known, *calm)).alarms]
+
+    told: dict[str, Alarm] = {}
+    for change in (*before, *after):
+        assert (change.change == "raised") is (change.alarm.id not in told), change
+        told[change.alarm.id] = change.alarm
+        if change.change == "retracted":
+            del told[change.alarm.id]
+    assert [alarm for alarm in told.values() if alarm.cleared is None] == []
+    if city is CITY:
+        assert after == first.step(frame(*known, *calm)).alarms
+
+
+def test_a_sensor_that_the_model_has_lost_is_waited_for_no_more() -> None:
+    """A restart with the edited model: what is gone is neither missing nor a reason to fail."""
+    story = Scenario(DISTRICT)
+    story.play("08:00", "08:30", {"feeder-1/current": lambda minute: 20 + minute % 7})
+    core = Core(LESS, VOCABULARY)
+    core.restore(json.loads(json.dumps(story.core.snapshot())))
+    said = [core.step(Tick(at=at("08:30") + minute * MINUTE)).alarms for minute in range(60)]
+    assert [change for changes in said for change in changes if change.alarm.asset == "feeder-1"] == []
