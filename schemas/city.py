@@ -168,6 +168,22 @@ class City(_Part):
         return {asset: tuple(sensors) for asset, sensors in grouped.items()}
 
     @cached_property
+    def assets_of(self) -> dict[str, tuple[Asset, ...]]:
+        """Assets by kind."""
+        grouped: dict[str, list[Asset]] = defaultdict(list)
+        for asset in self.assets:
+            grouped[asset.kind].append(asset)
+        return {kind: tuple(assets) for kind, assets in grouped.items()}
+
+    @cached_property
+    def links_by(self) -> dict[Relation, tuple[Link, ...]]:
+        """Links by relation."""
+        grouped: dict[Relation, list[Link]] = defaultdict(list)
+        for link in self.links:
+            grouped[link.relation].append(link)
+        return {relation: tuple(links) for relation, links in grouped.items()}
+
+    @cached_property
     def links_from(self) -> dict[str, tuple[Link, ...]]:
         """Links by the asset that acts."""
         return _grouped(self.links, "source")

@@ -624,13 +624,14 @@ def drain_watchers(city: City) -> list[DrainWatch]:
     for reach in reaches(city, "storm_manhole").values():
         groups.setdefault(rained_by(city, reach.end or reach.asset, gauges), []).append(reach)
     watched = []
+    beside = [sensor for sensor in city.sensors if _may_stand_beside(city, sensor)]
     for rained, found in groups.items():
         if not rained:
             continue
         near = {
             name for reach in found for name in (*reach.enters, *reach.holds, *upstream(city, reach.asset))
         }
-        others = [sensor for sensor in city.sensors if _stands_beside(city, sensor, near)]
+        others = [sensor for sensor in beside if _stands_beside(city, sensor, near)]
         watched.append(DrainWatch(city, among(found), others, [gauges[name] for name in rained]))
     return watched
 
@@ -647,12 +648,14 @@ def rained_by(city: City, end: str, gauges: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in gauges if name in linked) or tuple(gauges)
 
 
+def _may_stand_beside(city: City, sensor: Sensor) -> bool:
+    """Whether a sensor is an inlet's, or a cellar's."""
+    return (sensor.quantity, city.asset_by_id[sensor.asset].kind) in {("ponding", "inlet"), ("depth", "sump")}
+
+
 def _stands_beside(city: City, sensor: Sensor, near: set[str]) -> bool:
-    """Whether a sensor is an inlet's of this drain, or of a cellar that it floods."""
-    kind = city.asset_by_id[sensor.asset].kind
-    if sensor.quantity == "ponding" and kind == "inlet":
+    """Whether the inlet is one of this drain, or the cellar one that it floods."""
+    if sensor.quantity == "ponding":
         return sensor.asset in near
-    over = {
-        link.source for link in city.links_to.get(sensor.asset, ()) if link.relation is Relation.DRAINS_TO
-    }
-    return sensor.quantity == "depth" and kind == "sump" and bool(over & near)
+    over = city.links_to.get(sensor.asset, ())
+    return any(link.source in near for link in over if link.relation is Relation.DRAINS_TO)

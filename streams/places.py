@@ -117,8 +117,7 @@ def names(city: City, mains: Mains) -> tuple[tuple[str, frozenset[str]], ...]:
     served = {
         asset.id: inside
         & {link.target for link in city.links_from.get(asset.id, ()) if link.relation is Relation.SERVES}
-        for asset in city.assets
-        if asset.kind == "pressure_zone"
+        for asset in city.assets_of.get("pressure_zone", ())
     }
     if found := sorted((-len(junctions), name) for name, junctions in served.items() if junctions):
         return tuple((name, served[name]) for _, name in found)

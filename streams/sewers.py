@@ -207,14 +207,17 @@ class SewerWatch:
         peers: Sequence[str],
         gauges: Sequence[Sensor],
         stations: Sequence[str],
+        wells: Sequence[Sensor],
     ) -> None:
-        """``stations`` are its own wet well, and those whose pumps lift into it."""
+        """``stations`` are its own wet well, and those whose pumps lift into it; ``wells``: sensors of levels
+        and pumps, theirs among them.
+        """
         self._reaches = tuple(manholes)
         self._place = {reach.asset: place for place, reach in enumerate(manholes)}
         self._above = [self._upstream(reach) for reach in manholes]
         self._travel = {reach.asset: _travel(city, reach) for reach in manholes}
         self._own, self._known = len(manholes), len(manholes) + len(peers)
-        beside = [sensor for sensor in city.sensors if _tells_of(city, sensor, stations)]
+        beside = [sensor for sensor in wells if _tells_of(city, sensor, stations)]
         water = (*(reach.sensor for reach in manholes), *peers)
         self.sensors = (*water, *(sensor.id for sensor in beside), *(sensor.id for sensor in gauges))
         self._arriving = [
@@ -712,17 +715,19 @@ def sewer_watchers(city: City) -> list[SewerWatch]:
         sewers.setdefault(reach.end or reach.asset, []).append(reach)
     gauges = [sensor for sensor in city.sensors if sensor.quantity == "rain"]
     above = {end: stations_above(city, end) for end in sewers}
+    wells = [sensor for sensor in city.sensors if _may_tell(city, sensor)]
     watched = []
     for end, found in sewers.items():
         peers = [others[-1].sensor for other, others in sewers.items() if other != end and not above[other]]
-        watched.append(SewerWatch(city, among(found), peers[:PEERS_MAX], gauges, (end, *above[end])))
+        stations = (end, *above[end])
+        watched.append(SewerWatch(city, among(found), peers[:PEERS_MAX], gauges, stations, wells))
     return watched if gauges else []
 
 
 def stations_above(city: City, end: str) -> list[str]:
     """The wet wells whose pumps lift into the sewer of this one."""
     into = {end, *upstream(city, end)}
-    pumps = [link.source for link in city.links if link.relation is Relation.LIFTS_TO and link.target in into]
+    pumps = [link.source for link in city.links_by.get(Relation.LIFTS_TO, ()) if link.target in into]
     return [well for pump in pumps for well in _drains(city, pump)]
 
 
@@ -731,15 +736,19 @@ def _drains(city: City, pump: str) -> list[str]:
     return [link.source for link in city.links_to.get(pump, ()) if link.relation is Relation.DRAINS_TO]
 
 
+def _may_tell(city: City, sensor: Sensor) -> bool:
+    """Whether a sensor tells how some station is: the level of its well, its pump's voltage or flow."""
+    if sensor.quantity == "level":
+        return True
+    pump = city.asset_by_id[sensor.asset].kind == "pump"
+    return sensor.quantity in ("voltage", "flow") and pump and bool(_drains(city, sensor.asset))
+
+
 def _tells_of(city: City, sensor: Sensor, stations: Sequence[str]) -> bool:
-    """Whether a sensor tells how these stations are: levels of their wells, their pumps' voltage and flow."""
+    """Whether it tells of one of these stations."""
     if sensor.quantity == "level":
         return sensor.asset in stations
-    return (
-        sensor.quantity in ("voltage", "flow")
-        and any(well in stations for well in _drains(city, sensor.asset))
-        and city.asset_by_id[sensor.asset].kind == "pump"
-    )
+    return any(well in stations for well in _drains(city, sensor.asset))
 
 
 def _low(sensor: Sensor) -> float:
