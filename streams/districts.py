@@ -7,8 +7,8 @@ whole, with the pumps between them. Which assets are together follows from asset
 which sensors are heard. A district without a rain gauge sees the nearest ones. Pure.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 
 from schemas.city import Asset, City, Link, Relation, Sensor, Utility
 
@@ -26,7 +26,7 @@ def districts(city: City) -> list[City]:
     """The districts of a city, by the first of their assets."""
     if len(city.assets) <= ASSETS:
         return [city]
-    groups = _Groups(asset.id for asset in city.assets)
+    groups = _Groups()
     for link in _pipes_first(city):
         groups.join(link.source, link.target, None if _is_pipe(city, link) else ASSETS)
     together = _gathered(city, groups)
@@ -36,24 +36,26 @@ def districts(city: City) -> list[City]:
 class _Groups:
     """Assets that are together."""
 
-    def __init__(self, assets: Iterable[str]) -> None:
-        self._above = {asset: asset for asset in assets}
-        self._size = dict.fromkeys(self._above, 1)
+    def __init__(self) -> None:
+        self._above: dict[str, str] = {}
+        self._more: Counter[str] = Counter()
+        """By the asset that a group is called after: how many others there are."""
 
     def first(self, asset: str) -> str:
         """The asset that its group is called after."""
         above = self._above
-        while (next_ := above[asset]) != asset:
-            above[asset] = above[next_]
+        while (next_ := above.get(asset, asset)) != asset:
+            above[asset] = above.get(next_, next_)
             asset = next_
         return asset
 
     def join(self, one: str, other: str, most: int | None) -> None:
         """Bring two assets together, unless that makes a group of more than ``most``."""
-        small, large = sorted((self.first(one), self.first(other)), key=self._size.__getitem__)
-        if small != large and (most is None or self._size[small] + self._size[large] <= most):
+        small, large = sorted((self.first(one), self.first(other)), key=self._more.__getitem__)
+        more = self._more[small] + self._more[large] + 1
+        if small != large and (most is None or more < most):
             self._above[small] = large
-            self._size[large] += self._size[small]
+            self._more[large] = more
 
 
 def _is_pipe(city: City, link: Link) -> bool:

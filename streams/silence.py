@@ -42,14 +42,14 @@ class SilenceWatch:
     """The sensors that should be heard, and those that are not."""
 
     def __init__(self, city: City) -> None:
-        self._names = [s.id for s in city.sensors]
+        self._every = {name: round(sensor.every * SECOND) for name, sensor in city.sensor_by_id.items()}
+        self._names = list(self._every)
         self._number = {name: number for number, name in enumerate(self._names)}
-        self._every = {s.id: round(s.every * SECOND) for s in city.sensors}
         self._patience = np.array([int(every * MISSED) for every in self._every.values()], np.int64)
-        self._asset = {s.id: s.asset for s in city.sensors}
+        self._asset = {name: sensor.asset for name, sensor in city.sensor_by_id.items()}
         self._sensors: dict[str, list[str]] = defaultdict(list)
-        for sensor in city.sensors:
-            self._sensors[sensor.asset].append(sensor.id)
+        for name, asset in self._asset.items():
+            self._sensors[asset].append(name)
         self._carried: dict[str, tuple[str, ...]] = {}
         for gateway in dict.fromkeys(
             k.source
