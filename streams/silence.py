@@ -18,6 +18,8 @@ from schemas.times import SECOND
 
 MISSED = 4.5
 """Intervals without a reading after which a sensor is missing: four reports were due and did not come."""
+AHEAD = 30 * SECOND
+"""Whose look is due within this time is looked at too: so looks are rare, however many sensors there are."""
 NEVER = 1 << 62
 """Later than every time."""
 
@@ -77,6 +79,8 @@ class SilenceWatch:
         """The same, for many at once."""
         self._due = np.full(len(self._names), NEVER, np.int64)
         """When it is looked at whether each sensor is missing: its deadline, or an earlier one."""
+        self._look_at = NEVER
+        """The earliest of these."""
         self._missing: dict[str, int] = {}
         """Onset of the silence of each missing sensor."""
         self._told: dict[Subject, int] = {}
@@ -98,6 +102,7 @@ class SilenceWatch:
         self.begun = True
         self.heard_at[self.heard_at < 0] = now
         self._due[:] = self.heard_at + self._patience
+        self._look_at = int(self._due.min(initial=NEVER))
 
     def hear(self, sensor: str, at: int) -> None:
         """The sensor spoke with event time ``at``."""
@@ -116,10 +121,13 @@ class SilenceWatch:
     def pass_to(self, now: int) -> list[Silence]:
         """Stream time has moved to ``now``: what fell silent, and what is heard again."""
         changed = bool(self._back)
+        if now < self._look_at and not changed:
+            return []
         found: list[Silence] = []
-        due = np.flatnonzero(self._due <= now)
+        due = np.flatnonzero(self._due <= now + AHEAD)
         deadline = self.heard_at[due] + self._patience[due]
         self._due[due] = np.where(deadline > now, deadline, NEVER)
+        self._look_at = int(self._due.min(initial=NEVER))
         for number in due[deadline <= now].tolist():
             sensor = self._names[number]
             self._missing[sensor] = self.heard[number] + self._every[sensor]
@@ -153,7 +161,9 @@ class SilenceWatch:
             if self._missing.pop(sensor, None) is not None:
                 number = self._number[sensor]
                 self.heard[number] = max(self.heard[number], now)
-                self._due[number] = self.heard[number] + self._patience[number]
+                due = self.heard[number] + int(self._patience[number])
+                self._due[number] = due
+                self._look_at = min(due, self._look_at)
 
     def _is_known(self, subject: Subject) -> bool:
         """Whether the model has what could be silent."""
@@ -215,6 +225,7 @@ class SilenceWatch:
         self.begun = bool(state["heard"])
         due = {sensor: at for at, sensor in state["due"]}
         self._due[:] = [due.get(name, NEVER) for name in self._names]
+        self._look_at = int(self._due.min(initial=NEVER))
         self._missing = {sensor: at for sensor, at in state["missing"].items() if sensor in self._number}
         told = {Subject(asset, sensor): onset for asset, sensor, onset in state["told"]}
         self._told = {subject: onset for subject, onset in told.items() if self._is_known(subject)}
