@@ -22,6 +22,7 @@ from schemas.notifications import Decision, Notification
 from schemas.readings import Block, Event, Frame, Tick
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes, load_causes
+from streams.clock import ToldClock
 from streams.correlation import Correlation
 from streams.detect import Detector
 
@@ -61,7 +62,7 @@ class Core:
     """Detection, correlation and alerting of one city.
 
     ``policy`` is its alerts.yaml, where it has one; ``never`` tells alarms that shall be as if they never
-    were.
+    were; ``told``: stream time comes by ticks alone, as on Kafka.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Core:
         causes: Causes | None = None,
         policy: Policy | None = None,
         never: Callable[[AlarmChange], bool] | None = None,
+        *,
+        told: bool = False,
     ) -> None:
         self.city = city
         self._never = never
-        self._detector = Detector(city, vocabulary)
+        self._detector = Detector(city, vocabulary, clock=ToldClock(1) if told else None)
         self._correlation = Correlation(city, causes or load_causes(), vocabulary)
         self._desk = Desk(policy, city)
         calm_collector()

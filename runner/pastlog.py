@@ -26,7 +26,7 @@ class FromLog:
     """What a log holds from ``start`` to before ``end`` (ms of event time; None: all)."""
 
     def __init__(self, folder: Path, start: int | None = None, end: int | None = None) -> None:
-        self.name = str(folder)
+        self.name, self.told = str(folder), False
         self._path = folder / FILE
         self._start, self._end = start, end
         self._there: tuple[int, int] | None = None

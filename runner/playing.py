@@ -187,7 +187,7 @@ class Paced:
     """An input that gives each record when it is due. Raises Rewind while it is read."""
 
     def __init__(self, source: Input, pace: Pace) -> None:
-        self.name = source.name
+        self.name, self.told = source.name, source.told
         self._input, self._pace = source, pace
 
     @property

@@ -171,6 +171,8 @@ class Input(Protocol):
     """Records in the order received, for one core."""
 
     name: str
+    told: bool
+    """Whether its stream time comes by ticks alone, as on Kafka (``Core(told=True)``)."""
 
     @property
     def taken(self) -> int:
@@ -253,7 +255,7 @@ class Recorded:
         topic: Callable[[str], bool] | None = None,
         fine: bool = False,
     ) -> None:
-        self.name = path.name
+        self.name, self.told = path.name, False
         self._path, self._start, self._end = path, start, end
         self._topic, self._fine = topic, fine
         self._intake, self._faults = Intake(city), Faults()

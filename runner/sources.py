@@ -70,14 +70,18 @@ class Opened(NamedTuple):
 
 
 def opened(asked: Asked, *, fine: bool = False, blocks: bool = False) -> Opened:
-    """A recording, an archive or a log. ``fine``: a frame is what came at one moment; else ``blocks``:
-    readings may come in blocks, where that is quicker.
+    """A recording, an archive, a log, or what a Kafka holds, that as one log.
+
+    ``fine``: a frame is what came at one moment; else ``blocks``: readings may come in blocks, where that is
+    quicker.
     """
     cutting: Cutting = "blocks" if blocks and not asked.what.words() else "frames"
     if fine or asked.what.delays:
         cutting = "fine"
     if asked.is_log:
         model, source = _logged(asked)
+    elif asked.is_kafka:
+        model, source = _merged(asked)
     else:
         model, source = _archived(asked, cutting) if asked.is_archive else _recorded(asked, cutting)
     if not asked.what.words():
@@ -85,6 +89,16 @@ def opened(asked: Asked, *, fine: bool = False, blocks: bool = False) -> Opened:
     removed = removal(asked.what, model.city)
     model = asked.what.model(model)
     return Opened(model, Changed(source, asked.what, model.city, removed), removed.takes_change)
+
+
+def _merged(asked: Asked) -> tuple[Model, Input]:
+    with needs("kafka"):
+        from runner.kafka.merging import KafkaLog
+        from runner.kafka.settings import kafka_settings
+    if asked.topics:
+        raise BadUsage("--topics chooses messages of a recording; a Kafka has --zone and --utility")
+    model = load_model(asked.city_file)
+    return model, KafkaLog(model.city, kafka_settings(asked.name, os.environ), asked.start, asked.end)
 
 
 def _archived(asked: Asked, cutting: Cutting) -> tuple[Model, Input]:

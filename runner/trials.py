@@ -108,7 +108,7 @@ class Batched:
     """A recording in batches of any size."""
 
     def __init__(self, subject: Subject) -> None:
-        self.name, self.taken = subject.recording.name, 0
+        self.name, self.told, self.taken = subject.recording.name, False, 0
         self._subject = subject
 
     def records(self) -> Iterator[Logged]:

@@ -122,7 +122,7 @@ class Changed:
     """An input as it would have been under ``city``, the model as ``WhatIf.model`` has made it."""
 
     def __init__(self, source: Input, what: WhatIf, city: City, never: Removal) -> None:
-        self.name = source.name
+        self.name, self.told = source.name, source.told
         self._input, self._what, self._never = source, what, never
         self._sensors = {sensor.id for sensor in city.sensors}
         self._assets = {sensor.asset for sensor in city.sensors} if what.zones or what.utilities else None

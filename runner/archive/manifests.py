@@ -55,6 +55,8 @@ class Manifest(_Part):
     end: Time
     """When the last was received."""
     source: str
+    told: bool = False
+    """Whether stream time comes by ticks alone, as from Kafka; else readings move it."""
     upto: int
     """How far into the source the archive has got with this batch."""
     files: tuple[File, ...]

@@ -40,6 +40,7 @@ class Archived:
         self._listed = Listed(self._place, city)
         self._chosen = [one for one in self._listed.manifests if wanted.meets(one)]
         self.model = given or self._kept_model(city)
+        self.told = self._time_is_told()
         small = len(self.model.city.sensors) < BLOCKS_FROM
         self._cutting: Cutting = "frames" if small and cutting == "blocks" else cutting
         self._faults = list(self._listed.faults)
@@ -77,6 +78,15 @@ class Archived:
         self._count += 1
         if len(self._faults) < FAULTS_MAX:
             self._faults.append(what)
+
+    def _time_is_told(self) -> bool:
+        kinds = {one.told for one in self._chosen}
+        if len(kinds) > 1:
+            raise BadArchive(
+                f"{self.name}: a part of the range came from Kafka, another did not; replay the parts by "
+                "themselves with --from and --to"
+            )
+        return kinds == {True}
 
     def _kept_model(self, city: str) -> Model:
         there = self._chosen or self._listed.manifests

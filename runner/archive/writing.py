@@ -20,10 +20,10 @@ from runner.archive.place import Place
 from runner.archive.tables import SCHEMAS, packed
 from runner.log import Logged
 from runner.model import BESIDE
-from runner.replay import moments
+from runner.replay import Heard, moments
 from schemas.answers import Answer
 from schemas.city import City
-from schemas.readings import Event, Frame, Tick
+from schemas.readings import Block, Event, Frame, Tick
 
 BATCH_ROWS = 262_144
 """A batch that fills is Python objects: about 150 MB. Compaction makes larger ones."""
@@ -78,19 +78,27 @@ class Writer:
         """The newest day of what was there when this was made; None for an empty archive."""
         return max((one.day for one in self._listed.manifests), default=None)
 
-    def add(self, source: str, records: Iterable[Received]) -> Iterator[Manifest]:
-        """Write records of a source; yields each batch when it is in the archive."""
+    def others(self, source: str, since: int) -> Manifest | None:
+        """A batch of another source that was received since then (ms); None for none."""
+        return next(
+            (one for one in self._listed.manifests if one.source != source and one.end >= since), None
+        )
+
+    def add(self, source: str, records: Iterable[Received], *, told: bool = False) -> Iterator[Manifest]:
+        """Write records of a source; yields each batch when it is in the archive. ``told``: its stream time
+        comes by ticks alone.
+        """
         for _, of_day in groupby(records, key=lambda one: day_of(one.received)):
             batch = _Batch(self._next, self._utility)
             for one in of_day:
                 batch.take(one)
                 if batch.numbers >= BATCH_ROWS:
-                    yield self._write(source, batch)
+                    yield self._write(source, batch, told)
                     batch = _Batch(self._next, self._utility)
             if batch.numbers:
-                yield self._write(source, batch)
+                yield self._write(source, batch, told)
 
-    def _write(self, source: str, batch: "_Batch") -> Manifest:
+    def _write(self, source: str, batch: "_Batch", told: bool) -> Manifest:
         city = self._model.city.city
         day = day_of(batch.start)
         files = []
@@ -117,6 +125,7 @@ class Writer:
             start=batch.start,
             end=batch.end,
             source=source,
+            told=told,
             upto=batch.upto,
             files=tuple(files),
         )
@@ -172,3 +181,14 @@ def of_recording(path: Path, city: City, on_fault: OnFault) -> Iterator[Received
         for record in intake.step(messages).records:
             number += 1
             yield Received(messages[0].received, number, record)
+
+
+def of_kafka(records: Iterable[Heard]) -> Iterator[Received]:
+    """What a Kafka holds as the archive keeps it; a tick is received when what came before it was."""
+    received = 0
+    for number, record in enumerate(records, 1):
+        assert not isinstance(record, Block), "a Kafka holds frames"
+        if isinstance(record, Frame | Event):
+            received = max(received, record.received)
+        if received:
+            yield Received(received, number, record)

@@ -192,7 +192,7 @@ class _Keeping:
     """An input that can be read again, as long as it is not too large for that."""
 
     def __init__(self, source: Input) -> None:
-        self.name = source.name
+        self.name, self.told = source.name, source.told
         self._source = source
         self._records: list[Heard] = []
         self._readings = 0
@@ -238,8 +238,10 @@ def _replayed(side: Setup, day: Day, cached: Path, shared: _Shared) -> Path:
     with TemporaryDirectory(prefix=".part-", dir=folder.parent) as scratch:
         made = Path(scratch) / folder.name
         if side.version.code is None:
-            core = Core(side.model.city, side.model.vocabulary, side.rules, side.model.policy)
-            put_down(Thought(shared.input(day, side), core), made)
+            source = shared.input(day, side)
+            city, vocabulary, policy = side.model
+            core = Core(city, vocabulary, side.rules, policy, told=source.told)
+            put_down(Thought(source, core), made)
         else:
             _replay_by(side, side.version.code, day, made)
         if not folder.is_dir():  # another process may have been quicker

@@ -66,7 +66,7 @@ class Deck:
         out.mkdir(parents=True, exist_ok=True)
         self._scratch = TemporaryDirectory(prefix=".player-", dir=out)
         self._past = Past(Path(self._scratch.name) / "past.sqlite")
-        core = Core(model.city, model.vocabulary, causes, model.policy, never)
+        core = Core(*model[:2], causes, model.policy, never, told=source.told)
         self._leaving = threading.Event()
         thought = Thought(Tapped(source, core, self._past, self._leaving.is_set), core)
         self._thinking = Thinking(thought, self._past, out, self._past.tell)

@@ -74,7 +74,7 @@ class _Rest:
     """What is left of an input of which some records were taken."""
 
     def __init__(self, source: Input, left: Iterator[Heard]) -> None:
-        self.name = source.name
+        self.name, self.told = source.name, source.told
         self._input, self._left = source, left
 
     @property
@@ -148,7 +148,7 @@ class Fork(threading.Thread):
         return core, until
 
     def _core(self, model: Model, never: Callable[[AlarmChange], bool] | None) -> Core:
-        return Core(model.city, model.vocabulary, self._base.causes, model.policy, never)
+        return Core(*model[:2], self._base.causes, model.policy, never, told=self._input.told)
 
     def _never_from_here(self, change: AlarmChange) -> bool:
         """What had begun before the moment goes on."""

@@ -29,7 +29,7 @@ class Tapped:
     """An input whose records are noted in ``past`` as soon as ``core`` has taken them."""
 
     def __init__(self, source: Input, core: Core, past: Past, left: Callable[[], bool]) -> None:
-        self.name = source.name
+        self.name, self.told = source.name, source.told
         self._input, self._core, self._past, self._left = source, core, past, left
         self._kept: int | None = None
 

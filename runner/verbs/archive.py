@@ -1,19 +1,23 @@
 """``crosscurrent archive ACTION ARCHIVE``: what was received, kept as Parquet by day and utility.
 
-In:  an archive (a folder, or an address that fsspec knows); to add: recordings.
+In:  an archive (a folder, or an address that fsspec knows); to add: recordings, or what a Kafka holds.
 Out: what was done, a line each.
 Exit status: 0; 1 ``verify`` found something wrong, or ``compact`` had to leave a day as it is.
 """
 
 import argparse
 import sys
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.moments import BadUsage
+from runner.moments import BadUsage, moment
 
 if TYPE_CHECKING:
+    from runner.archive.manifests import Manifest
     from runner.archive.place import Place
+    from runner.sources import Asked
 
 SUMMARY = "Keep what was received as Parquet by day and utility; list, verify, compact and trim it."
 
@@ -29,7 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "archive", metavar="ARCHIVE", help="a folder, or an address that fsspec knows (s3://..., with s3fs)"
     )
-    parser.add_argument("recordings", metavar="RECORDING", nargs="*", type=Path, help="add: what to add")
+    parser.add_argument(
+        "recordings",
+        metavar="RECORDING",
+        nargs="*",
+        help="add: what to add; or the readings of a Kafka, kafka://[USER@]HOST[:PORT][,...]",
+    )
+    parser.add_argument(
+        "--from", dest="start", metavar="TIME", help="of a Kafka: only what was written since"
+    )
+    parser.add_argument("--to", dest="end", metavar="TIME", help="of a Kafka: only what was written before")
     parser.add_argument(
         "--city",
         metavar="CITY",
@@ -48,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         from runner.archive.manifests import only_city
         from runner.archive.place import Place
     if bool(args.recordings) != (args.action == "add"):
-        raise BadUsage("name recordings with 'add', and with nothing else")
+        raise BadUsage("name recordings, or a Kafka, with 'add', and with nothing else")
     if (args.keep_days is not None) != (args.action == "trim"):
         raise BadUsage("'trim' needs --keep-days, and nothing else takes it")
     place = Place(args.archive)
@@ -61,27 +74,68 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _add(place: "Place", args: argparse.Namespace) -> int:
+    from runner.sources import Asked
+
+    for name in args.recordings:
+        asked = Asked(name, Path(args.city) if args.city else None, moment(args.start), moment(args.end))
+        if asked.is_kafka:
+            _add_kafka(place, asked)
+        elif asked.start is not None or asked.end is not None:
+            raise BadUsage(f"{name}: --from and --to choose from a Kafka; a recording is added whole")
+        else:
+            _add_recording(place, Path(name), asked.city)
+    return 0
+
+
+def _add_recording(place: "Place", recording: Path, city: Path | None) -> None:
     from runner.archive.manifests import sha256
     from runner.archive.writing import KeptModel, Writer, of_recording
     from schemas.cityfile import load_city
 
-    for recording in args.recordings:
-        path = Path(args.city) if args.city else recording.with_name("city.yaml")
-        writer = Writer(place, KeptModel.of(load_city(path), path))
-        source = f"recording {sha256(recording.read_bytes())}"
+    path = city or recording.with_name("city.yaml")
+    writer = Writer(place, KeptModel.of(load_city(path), path))
+    source = f"recording {sha256(recording.read_bytes())}"
 
-        def tell(line: int, what: str, recording: Path = recording) -> None:
-            print(f"{recording}: line {line}: {what}", file=sys.stderr)
+    def tell(line: int, what: str) -> None:
+        print(f"{recording}: line {line}: {what}", file=sys.stderr)
 
-        rows = size = 0
-        before = writer.reached(source)
-        records = of_recording(recording, load_city(path), tell)
-        for batch in writer.add(source, (one for one in records if one.upto > before)):
-            rows += batch.numbers
-            size += sum(file.bytes for file in batch.files)
-        already = " more than there were" if before else ""
-        print(f"{recording}: {rows:,} records{already}, {size:,} bytes{_each(size, rows)}")
-    return 0
+    before = writer.reached(source)
+    records = of_recording(recording, load_city(path), tell)
+    batches = writer.add(source, (one for one in records if one.upto > before))
+    print(f"{recording}: {_added(batches, before)}")
+
+
+def _add_kafka(place: "Place", asked: "Asked") -> None:
+    """What a Kafka holds. Raises BadUsage where the archive has something of these times from elsewhere."""
+    from runner.archive.writing import KeptModel, Writer, of_kafka
+    from runner.sources import opened
+    from schemas.times import rfc3339
+
+    model, source, _ = opened(asked)
+    writer = Writer(place, KeptModel.of(model.city, asked.city_file))
+    records = of_kafka(source.records())
+    if (first := next(records, None)) is None:
+        raise BadUsage(source.nothing())
+    name = f"kafka {source.name} since {first.received}"
+    if other := writer.others(name, first.received):
+        raise BadUsage(
+            f"{place.address} holds something up to {rfc3339(other.end)} already, from {other.source}; "
+            "nothing was added; add what came later with --from"
+        )
+    before = writer.reached(name)
+    batches = writer.add(name, (one for one in chain([first], records) if one.upto > before), told=True)
+    print(f"{source.name}: {_added(batches, before)}")
+    for fault in source.counts()["first_broken_records"]:
+        print(f"{source.name}: {fault}", file=sys.stderr)
+
+
+def _added(batches: "Iterator[Manifest]", before: int) -> str:
+    rows = size = 0
+    for batch in batches:
+        rows += batch.numbers
+        size += sum(file.bytes for file in batch.files)
+    already = " more than there were" if before else ""
+    return f"{rows:,} records{already}, {size:,} bytes{_each(size, rows)}"
 
 
 def _list(place: "Place", city: str, _args: argparse.Namespace) -> int:

@@ -66,8 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", metavar="NAME", default="replay", help="InfluxDB: the run's name (default replay)"
     )
-    _add_what_if(parser.add_argument_group("what if (not of a Kafka)"))
-    _add_playing(parser.add_argument_group("playing (not of a Kafka)"))
+    _add_what_if(parser.add_argument_group("what if"))
+    _add_playing(parser.add_argument_group("playing"))
     _add_watched(parser.add_argument_group("in the browser (not of a Kafka)"))
 
 
@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
         return _watch(args, asked, out)
     points = _points(args, asked)
     tell = points.take if points else None
-    if asked.is_kafka:
+    if asked.is_kafka and not any(getattr(args, name) for name in (*WHAT_IF, *PLAYING)):
         summary = put_down(on_kafka(asked, load_causes(args.causes or BUILT_IN)), out, tell)
     else:
         summary = _play(args, asked, out, tell)
@@ -151,10 +151,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _refuse(args: argparse.Namespace, asked: "Asked") -> None:
-    if asked.is_kafka and any(getattr(args, name) for name in (*WHAT_IF, *PLAYING)):
-        raise BadUsage(
-            "a Kafka is replayed as it is; archive or record what shall be replayed at a pace or otherwise"
-        )
     if args.influx and (args.loop or args.rate or args.start_paused):
         raise BadUsage("--influx takes one replay right through; leave out --loop, --rate, --start-paused")
     given = [f"--{name.replace('_', '-')}" for name in ALONE if getattr(args, name)]
@@ -265,7 +261,9 @@ def _thought(args: argparse.Namespace, asked: "Asked", pace: "Pace | None") -> "
 
     blocks = args.until_incident is None  # else it is to end with the frame that brings the incident
     model, source, never = opened(asked, fine=pace is not None, blocks=blocks)
-    core = Core(*model[:2], load_causes(args.causes) if args.causes else None, model.policy, never)
+    core = Core(
+        *model[:2], load_causes(args.causes) if args.causes else None, model.policy, never, told=source.told
+    )
     meter = _Meter() if sys.stderr.isatty() else None
     return Thought(Paced(source, pace) if pace else source, core, meter, args.until_incident)
 

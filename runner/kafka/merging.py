@@ -1,0 +1,82 @@
+"""What the topic of readings holds of a city, as one log: to archive it, to replay it otherwise.
+
+In:  the topic of readings, between two times of writing.
+Out: frames, events and ticks for one core whose time comes by ticks alone (``Core(told=True)``).
+Promises: between two ticks come the records of all partitions, partition by partition; a tick comes when
+every partition has it. So detection sees each reading at the stream time at which the workers saw it. Memory:
+a record of each partition. No group's offsets are touched.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+
+from runner.kafka.reading import read
+from runner.kafka.records import Layout
+from runner.kafka.settings import KafkaSettings
+from runner.log import Logged
+from schemas.city import City
+from schemas.readings import RECORD, Tick
+from schemas.topics import READINGS
+
+FAULTS_MAX = 100
+
+
+class KafkaLog:
+    """The records of a city; an input for a replay. Raises KafkaFailed while it is read."""
+
+    def __init__(
+        self, city: City, settings: KafkaSettings, start: int | None = None, end: int | None = None
+    ) -> None:
+        self.name, self.told = f"{settings.address}/{settings.name(READINGS)}", True
+        self.taken = 0
+        self._city, self._settings, self._start, self._end = city.city, settings, start, end
+        self._partitions = tuple(Layout(city, READINGS.partitions).assets)
+        self._faults: list[str] = []
+        self._broken = 0
+
+    def records(self) -> Iterator[Logged]:
+        """All of them, once."""
+        left = {number: self._of(number) for number in self._partitions}
+        reached = dict.fromkeys(left, -1)
+        told = -1
+        while left:
+            number = min(left, key=lambda one: (reached[one], one))
+            for record in left[number]:
+                if isinstance(record, Tick):
+                    reached[number] = max(record.at, reached[number])
+                    break
+                self.taken += 1
+                yield record
+            else:
+                del left[number]
+            if left and (now := min(reached[one] for one in left)) > told:
+                told = now
+                yield Tick(at=now)
+        if (last := max(reached.values(), default=-1)) > told:
+            yield Tick(at=last)
+
+    def _of(self, partition: int) -> Iterator[Logged]:
+        for record in read(self._settings, READINGS, partition, self._start, self._end):
+            if record.key.partition("/")[0] != self._city:
+                continue
+            try:
+                yield RECORD.validate_json(record.value)
+            except ValidationError as error:
+                self._broken += 1
+                if len(self._faults) < FAULTS_MAX:
+                    what = str(error).splitlines()[0]
+                    self._faults.append(f"partition {partition}, offset {record.offset}: {what}")
+
+    def counts(self) -> dict[str, Any]:
+        """What was read, and records that could not be."""
+        return {
+            "records": self.taken,
+            "broken_records": self._broken,
+            "first_broken_records": self._faults,
+        }
+
+    def nothing(self) -> str:
+        """What to say where nothing of it could be used."""
+        return f"{self.name}: nothing to replay: {self.taken} records of {self._city}, and no stream time"
