@@ -26,7 +26,8 @@ from schemas.alarms import AlarmChange
 from schemas.cityfile import load_city
 from schemas.readings import Frame
 from schemas.topics import ALARMS, READINGS
-from tests.servers import Kafka, Mosquitto
+from tests.runner.kafkahelp import at_work
+from tests.servers import Kafka, Mosquitto, free_ports
 
 RATE = 10_000
 PREFIX = "latency."
@@ -44,13 +45,12 @@ def latencies(
     readings = _readings_of(city, messages, round((seconds + WARM_SECONDS) * RATE))
     variables = {"CROSSCURRENT_KAFKA_PREFIX": PREFIX}
     of_city = ["--city", str(city), "--kafka", kafka.address]
-    with (
-        running(verb("stream", "detect", *of_city, "--shell", "kafka"), variables) as worker,
-        running(verb("collect", *of_city, "--broker", mosquitto.address), variables) as collector,
-    ):
-        for process in (worker, collector):
-            assert process.stdout is not None
-            process.stdout.readline()
+    ports = free_ports(2)
+    detect = ("stream", "detect", *of_city, "--shell", "kafka", "--metrics", str(ports[0]))
+    collect = ("collect", *of_city, "--broker", mosquitto.address, "--metrics", str(ports[1]))
+    with running(verb(*detect), variables), running(verb(*collect), variables):
+        for port in ports:
+            wait_until(partial(at_work, f"http://127.0.0.1:{port}/ready"), "all at work")
         rate = RATE * len(readings) / sum(map(len, readings))
         publisher = Publisher(mosquitto.port, partial(list, messages[: len(readings)]), rate)
         publisher.start()
