@@ -97,7 +97,9 @@ def every_second(live: Live, show: Callable[[Snapshot], None]) -> None:
 
 def _clock(live: Live) -> Markup:
     snapshot = live.snapshot
-    if not snapshot.now and snapshot.position and not snapshot.status.failure:
+    if not snapshot.now and snapshot.status.failure:
+        return Markup('<span class="pulse failed">{}</span>').format(snapshot.status.failure)
+    if not snapshot.now and snapshot.position:
         return Markup('<span class="pulse waiting">Reading {}</span>').format(snapshot.status.broker)
     if not snapshot.now:
         return Markup('<span class="pulse waiting">Waiting for the first readings at {}</span>').format(

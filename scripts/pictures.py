@@ -1,4 +1,4 @@
-"""Take the pictures of the console for the docs: riverton's storm, after the substation fell.
+"""Take the pictures of the console for the docs: riverton's storm, after the substation fell; and its replay.
 
 In:  cities/riverton, Chromium. Out: docs/pictures/*.png, each under 400 kB.
 The day runs through the whole system: a recording, played to the embedded broker, read by the console.
@@ -6,6 +6,8 @@ The day runs through the whole system: a recording, played to the embedded broke
 
 import math
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -20,8 +22,9 @@ from collectors.play import Player
 from collectors.recording import Writer, read
 from console.app import serve
 from runner.embedded import Embedded
+from runner.serving import any_port
 from schemas.cityfile import load_city
-from schemas.times import parse_time
+from schemas.times import parse_time, rfc3339
 from schemas.vocabulary import load_vocabulary
 
 ROOT = Path(__file__).parents[1]
@@ -64,6 +67,7 @@ def main() -> int:
         address = stack.enter_context(served(embedded))
         browser = stack.enter_context(chromium())
         take_all(browser, address)
+        take_replay(browser, stack.enter_context(replayed(folder)))
     too_big = [path.name for path in PICTURES.glob("*.png") if path.stat().st_size > BYTES_MAX]
     for name in too_big:
         sys.stderr.write(f"{name} is larger than {BYTES_MAX} bytes\n")
@@ -88,6 +92,54 @@ def take_all(browser: Browser, address: str) -> None:
         ("incident", incident),
     ):
         page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def take_replay(browser: Browser, address: str) -> None:
+    """The player amid the storm, and what another limit would have changed."""
+    player = opened(browser, address, 1440, 900, "dark")
+    player.wait_for_function(
+        "!document.querySelector('.tb-note').textContent.startsWith('Thinking')", timeout=60_000
+    )
+    player.keyboard.press("ArrowRight")
+    player.wait_for_timeout(SETTLE_MS)
+    player.screenshot(path=PICTURES / "player.png")
+    phone = opened(browser, address, 390, 844, "light", scale=2)
+    phone.wait_for_timeout(SETTLE_MS)
+    phone.screenshot(path=PICTURES / "player-phone.png")
+    player.keyboard.press("g")
+    player.keyboard.type("10:45")
+    player.keyboard.press("Enter")
+    fork = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme="light")
+    fork.goto(f"{address}fork?sensor=sump-b/depth")
+    fork.get_by_label("New value").fill("2.5")
+    fork.get_by_role("button", name="Go on from here").click()
+    fork.get_by_text("alarms: ").wait_for(timeout=60_000)
+    fork.wait_for_timeout(SETTLE_MS)
+    fork.screenshot(path=PICTURES / "fork.png")
+
+
+@contextmanager
+def replayed(folder: Path) -> Iterator[str]:
+    """The address of a player of the storm day, in a process of its own: one console to a process."""
+    words = ["replay", str(RIVERTON / "storm-day.jsonl.gz"), "--city", str(RIVERTON / "city.yaml")]
+    words += [
+        "--console",
+        "--no-browser",
+        "--start-paused",
+        "--at",
+        rfc3339(MOMENT),
+        "--out",
+        str(folder / "replay"),
+    ]
+    words += ["--out", str(folder / "replay"), "--console-port", str(any_port())]
+    command = [sys.executable, str(ROOT / "crosscurrent.py"), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as player:
+        assert player.stdout, "it is a pipe"
+        told = next(line for line in player.stdout if line.startswith("console"))
+        try:
+            yield f"{told.split()[1]}/"
+        finally:
+            player.send_signal(signal.SIGINT)
 
 
 def opened(browser: Browser, address: str, width: int, height: int, scheme: str, scale: int = 1) -> Page:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from collectors.recording import Writer
+from runner.cli import main
 from runner.core import Core
 from runner.model import load_model
 from runner.moments import BadUsage
@@ -352,6 +353,51 @@ def test_a_range_without_data_says_what_there_is(storm: Path, tmp_path: Path) ->
             deck.fork(WhatIf(dropped=("sump-b/depth",)))
     finally:
         deck.stop()
+
+
+def test_an_archive_is_played_and_what_is_damaged_is_named(storm: Path, tmp_path: Path) -> None:
+    """The rest is played; the page tells which file, and how much was skipped."""
+    there = tmp_path / "archive"
+    assert main(["archive", "add", str(there), str(storm), "--city", str(CITY)]) == 0
+    (roads, *_) = sorted(there.rglob("readings/*/utility=roads/*.parquet"))
+    roads.write_bytes(roads.read_bytes()[:-100])
+    deck = played(Asked(str(there), start=at("09:00")), tmp_path / "run")
+    try:
+        deck.seek(at("10:00"))
+        assert [incident.root.asset for incident in deck.store.incidents()] == ["catchment-1"]
+        assert len(deck.faults) == 1
+        assert roads.name in deck.faults[0]
+        assert "readings are skipped" in deck.faults[0]
+        roads_seen = [name for name in deck.store.latest() if name.startswith("road-")]
+        assert roads_seen == []
+        forked(deck, at("09:30"), WhatIf(settings=("sump-b/depth.high=2.5",)))
+    finally:
+        deck.stop()
+
+
+def test_a_range_over_a_change_of_the_model_is_refused_before_a_page_opens(
+    storm: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says since when each model was in use; with a model that is named it plays."""
+    edited = tmp_path / "edited" / "city.yaml"
+    edited.parent.mkdir()
+    edited.write_text(CITY.read_text().replace("low: 41.18", "low: 41.2"))
+    later = tmp_path / "later.jsonl"
+    later.write_text(storm.read_text().replace("2025-06-04", "2025-06-05"))
+    there = tmp_path / "archive"
+    assert main(["archive", "add", str(there), str(storm), "--city", str(CITY)]) == 0
+    assert main(["archive", "add", str(there), str(later), "--city", str(edited)]) == 0
+    capsys.readouterr()
+
+    words = ["replay", str(there), "--console", "--no-browser", "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "the city model changed within the range" in said
+    assert "since 2025-06-05T08:30" in said
+    assert not (tmp_path / "run").exists()
+    deck = played(Asked(str(there), CITY, start=at("10:00")), tmp_path / "named")
+    assert deck.failure is None
+    deck.stop()
 
 
 def test_it_is_left_in_the_middle_of_thinking(storm: Path, tmp_path: Path) -> None:
