@@ -12,7 +12,7 @@ from typing import NamedTuple
 from schemas.city import City, Relation, Utility
 from schemas.layout import Layout
 
-FEW = 0.25
+FEW = 1 / 3
 """Where more of the assets than this, and more than one, lack such a link, the model doesn't tell of it."""
 MOST, LEAST = 4, 0.05
 """Guesses for one link, and how sure each must be."""
@@ -43,6 +43,8 @@ class Habit(NamedTuple):
     """Whether an asset may well have more than one."""
     utility: Utility | None = None
     """Only assets of this one."""
+    but_at: tuple[str, ...] = ()
+    """Not those that water passes to or from an asset of these kinds: they may lie before or between."""
 
 
 HABITS = (
@@ -51,8 +53,14 @@ HABITS = (
     Habit(("transformer",), Relation.POWERS, True, ("substation",), local=True),
     Habit(("substation",), Relation.POWERS, True, ("grid_intake",)),
     Habit(("tank",), Relation.SUPPLIES, True, ("pump", "treatment_works"), several=True),
-    Habit(("tank",), Relation.SERVES, False, ("pressure_zone",), own=True),
-    Habit(("junction",), Relation.SERVES, True, ("pressure_zone",)),
+    Habit(("tank",), Relation.SERVES, False, ("pressure_zone",), own=True, local=True),
+    Habit(
+        ("junction",),
+        Relation.SERVES,
+        True,
+        ("pressure_zone",),
+        but_at=("treatment_works", "pump", "valve", "tank"),
+    ),
     Habit(("inlet",), Relation.DRAINS_TO, False, ("storm_manhole",), local=True),
     Habit(("inlet", "underpass"), Relation.DRAINS_TO, True, ("catchment",)),
     Habit(("storm_manhole",), Relation.DRAINS_TO, False, ("storm_manhole", "outfall"), local=True),
@@ -91,12 +99,13 @@ class Kept:
         self.strays: dict[int, float] = {}
         """Links that stand out, by their place in the model: how sure they are."""
         self._links = self._found(layout)
-        self._lacking = [asset for asset in self._mine if asset not in self._links]
+        apart = self._at(habit.but_at)
+        self._lacking = [asset for asset in self._mine if asset not in self._links and asset not in apart]
         self._misled: set[str] = set()
         """The other ends of links that stand out."""
         self._taken: set[str] = set()
         """The other ends of those that don't."""
-        if not self._links or len(self._lacking) > _few(self._mine):
+        if len(self._lacking) > _few(self._mine) or not (self._links or self._is_told()):
             self._lacking, self._links = [], {}  # the model doesn't tell of such links
         several = sum(len(found) > 1 for found in self._links.values())
         if not self._lacking and not several and not habit.local:
@@ -127,6 +136,22 @@ class Kept:
                     if here in mine:
                         found[here][place] = there
         return found
+
+    def _is_told(self) -> bool:
+        """Whether the model tells of such links elsewhere, where its only asset of the kind has none."""
+        ends = {*self._habit.kinds, *self._habit.others}
+        return any(
+            links and relation is self._habit.relation and not ends.isdisjoint((source, target))
+            for (source, relation, target), links in self._layout.links.items()
+        )
+
+    def _at(self, kinds: Sequence[str]) -> set[str]:
+        """What water passes to or from assets of these kinds."""
+        links, supplies, mine = self._layout.links, Relation.SUPPLIES, self._habit.kinds
+        ways = [(kind, supplies, here) for kind in kinds for here in mine]
+        ways += [(here, supplies, kind) for kind in kinds for here in mine]
+        found = [self._city.links[place] for way in ways for place in links.get(way, ())]
+        return {asset for link in found for asset in (link.source, link.target)}
 
     def _lengths(self, kinds: Sequence[str]) -> list[float]:
         """Of all such links to assets of these kinds, in order."""
@@ -161,14 +186,13 @@ class Kept:
             self._misled.update(other for place, other in found.items() if place not in fit)
         if not fit:
             self._lacking.append(asset)
-        elif len(fit) == 1 or not self._single:
+        elif len(fit) == 1 or not self._single or not self._lacking:
             self._taken.update(fit.values())
         else:
             self._misled.update(fit.values())
             near = {place: self._nearness(asset, other) for place, other in fit.items()}
-            whole = sum(near.values()) if self._lacking else max(near.values())
-            shares = {place: max(weight / whole, 1 - GUESS) for place, weight in near.items()}
-            self.strays.update((place, share) for place, share in shares.items() if share < 1)
+            whole = sum(near.values())
+            self.strays.update((place, max(weight / whole, 1 - GUESS)) for place, weight in near.items())
 
     def gaps(self) -> Iterator[tuple[str, dict[Ends, float]]]:
         """Assets that may lack a link, with guesses."""
@@ -212,6 +236,11 @@ class Kept:
         barred = {asset, *self._links.get(asset, {}).values(), *self._round(asset)}
         if self._alike:
             barred.update(other for other in self._others if self._utility(other) != self._utility(asset))
+        barred.update(
+            other
+            for other in self._others
+            if (self._layout.apart(asset, other) or 0.0) > self._longest[self._kind(other)]
+        )
         return barred
 
     def _round(self, asset: str) -> set[str]:

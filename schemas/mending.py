@@ -6,7 +6,7 @@ Out: the model with guessed links and less trust in links that stand out, each w
 Promises: where all assets of a kind are joined alike, the model stays as it is. Pure.
 
 Assets of a kind are joined alike: a pump has its feeder, a signal its road (``schemas.habits``). One that has
-none may lack a link, one that has two where others have one may have one too many, and a link many times as
+none may lack a link, one that has two may have the one that is missing elsewhere, and a link many times as
 long as the others leads to the wrong place. What is near is the likelier end, and so is what stands at the
 other end of a link that is doubted: names are mistyped. Water mains have no such habits, but a length, and no
 part of a network is without a source (``schemas.mains``).

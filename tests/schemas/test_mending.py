@@ -45,11 +45,13 @@ def guesses(city: City) -> dict[tuple[str, str], float]:
     return {(link.source, link.target): link.sure for link in mended(city).links if link.name == GUESSED}
 
 
-def test_a_model_without_mistakes_stays_as_it_is(riverton: City) -> None:
+@pytest.mark.parametrize("name", ["riverton", "lakeland"])
+def test_a_model_without_mistakes_stays_as_it_is(name: str) -> None:
     """The same object: nothing is copied."""
-    assert mended(riverton) is riverton
-    assert likely(riverton) is riverton
-    assert not list(advice(riverton))
+    city = load_city(RIVERTON.parents[1] / name / "city.yaml")
+    assert mended(city) is city
+    assert likely(city) is city
+    assert not list(advice(city))
 
 
 def test_a_pump_without_a_feeder_may_have_one_of_those_near_it(riverton: City) -> None:
@@ -84,6 +86,12 @@ def test_one_feeder_too_many_here_and_none_there_is_a_link_that_went_astray(rive
     lost = guesses(without(riverton, feeder, "lift-pump-1"))[feeder, "lift-pump-1"]
     strayed = guesses(without(riverton, feeder, "lift-pump-1", to="booster-1"))[feeder, "lift-pump-1"]
     assert strayed > 2 * lost
+
+
+def test_the_only_well_of_a_town_has_a_pump_too(riverton: City) -> None:
+    """There is no other to learn from, but the model tells where sewage goes."""
+    found = guesses(without(riverton, "wetwell-1", "lift-pump-1"))
+    assert max(found, key=lambda ends: found[ends]) == ("wetwell-1", "lift-pump-1")
 
 
 def test_a_relation_that_the_model_does_not_tell_of_is_not_guessed(riverton: City) -> None:
