@@ -47,14 +47,15 @@ def on_kafka(kafka: Kafka, prefix: str) -> OnKafka:
     return OnKafka(kafka, prefix)
 
 
+@pytest.mark.parametrize("shell", ["faust", "kafka"])
 def test_what_another_producer_wrote_stops_nobody(
-    on_kafka: OnKafka, mosquitto: Mosquitto, tmp_path: Path
+    on_kafka: OnKafka, mosquitto: Mosquitto, tmp_path: Path, shell: str
 ) -> None:
     """Poison on readings and alarms, before the storm and in it: a dead letter each, and no word differs."""
     messages = recorded("storm-day", 21_000)[18_000:]
     expected = embedded(messages, tmp_path)
     with (
-        on_kafka.verb("stream", "all", "--shell", "kafka") as workers,
+        on_kafka.verb("stream", "all", "--shell", shell) as workers,
         on_kafka.verb("collect", "--broker", mosquitto.address, "--until-idle", "5") as collector,
     ):
         poison(on_kafka)

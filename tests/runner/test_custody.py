@@ -95,16 +95,6 @@ def test_a_source_that_starts_anew_has_lost_nothing(on_kafka: OnKafka, mosquitto
     assert f"0 late, 0 twice, {len(sources)} sources began anew" in figures
 
 
-def test_cities_that_number_nothing_pay_nothing(on_kafka: OnKafka, mosquitto: Mosquitto) -> None:
-    """No receipts, no gaps."""
-    collected(on_kafka, mosquitto, recorded("storm-day", 500))
-
-    assert on_kafka.records(RECEIPTS) == []
-    _, listed, figures = ledger(on_kafka)
-    assert listed == []
-    assert "0 numbered by 0 sources" in figures
-
-
 def test_what_kafka_lost_is_not_blamed_on_the_sources(on_kafka: OnKafka, mosquitto: Mosquitto) -> None:
     """The first records of a partition are made to disappear: each is missed by its number."""
     collected(on_kafka, mosquitto, numbered(recorded("storm-day", 600)))

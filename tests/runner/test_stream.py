@@ -17,7 +17,7 @@ from runner.replay import RESULTS, replay
 from runner.store import open_scratch, standing, write_standing
 from schemas.alarms import AlarmChange
 from schemas.incidents import Incident, IncidentRevision
-from schemas.topics import ALARMS, DECISIONS, INCIDENTS, NOTIFICATIONS, READINGS
+from schemas.topics import ALARMS, DECISIONS, INCIDENTS, NOTIFICATIONS, READINGS, RECEIPTS
 from tests.runner.kafkahelp import OnKafka, end, publish, wait_until
 from tests.runner.storm import CITY, recorded
 from tests.runner.test_metrics import ask
@@ -114,6 +114,7 @@ def test_workers_say_what_the_embedded_replay_says(
     traces = {seen.headers["traceparent"] for seen in on_kafka.records(READINGS)}
     for topic in (ALARMS, INCIDENTS, NOTIFICATIONS):
         assert {seen.headers["traceparent"] for seen in on_kafka.records(topic)} <= traces
+    assert on_kafka.records(RECEIPTS) == []  # for those alone that number their messages
     assert not list((tmp_path / "scratch").iterdir())
     assert not list(Path.cwd().glob(f"{on_kafka.settings.prefix}*"))
     assert len(expected["incidents.jsonl"]) > 0
