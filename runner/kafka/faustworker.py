@@ -3,9 +3,9 @@
 In:  records of the stage's topic, committed ones only.
 Out: what ``Carrier`` makes of them.
 Promises: as those of ``worker``. Of Faust we use partitions, groups and agents, with a scheduler and a schema
-of our own, which it lets us choose; no tables, windows, Records, producers or exactly_once. Two of its inner names are leaned on, so it is pinned: the consumer's
-``perform_seek``, the one place where a state can be loaded before the first record comes, and the isolation
-level of the client below it.
+of our own, which it lets us choose; no tables, windows, Records, producers or exactly_once. Two of its inner
+names are leaned on, so it is pinned: the consumer's ``perform_seek``, the one place where a state can be
+loaded before the first record comes, and the isolation level of the client below it.
 """
 
 import asyncio
