@@ -1,6 +1,6 @@
 """What was held up and is let go: a manhole that rises at once in dry weather, and falls again by itself.
 
-In:  depths of measured manholes, and rain, minute by minute.
+In:  depths of measured manholes, levels of the wet wells below them, and rain, minute by minute.
 Out: signs ``blockage_pattern`` of the manhole; their places are the inlets, manholes and sewers above it that
      nothing measures, where something must have been shut until then.
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from schemas.city import City
+from schemas.city import City, Sensor
 from schemas.times import HOUR, MINUTE
 from streams.drains import Reach, medians, onset_of, rained_by, reaches, upstream
 from streams.groups import Past, Places, Sign
@@ -55,6 +55,8 @@ class Held(NamedTuple):
     above: tuple[int, ...]
     """Columns of the next measured manholes upstream."""
     places: Places
+    well: tuple[int, float] | None
+    """Column of the level of the wet well below, and from where on it is too full: it backs up then."""
 
 
 class Rush(NamedTuple):
@@ -72,11 +74,14 @@ class BacklogWatch:
 
     minutes, stride = BLOCK * BLOCKS + DRY // MINUTE, STRIDE
 
-    def __init__(self, held: Sequence[Held], water: Sequence[str], gauges: Sequence[str]) -> None:
+    def __init__(
+        self, held: Sequence[Held], water: Sequence[str], gauges: Sequence[str], wells: Sequence[str]
+    ) -> None:
         """``water``: depth sensors, those of ``held`` first, in their order."""
         self._held, self._water = tuple(held), len(water)
+        self._rain = slice(len(water), len(water) + len(gauges))
         self._least = np.array([max(RISE_M, 2 * one.reach.least_m) for one in held])
-        self.sensors = (*water, *gauges)
+        self.sensors = (*water, *gauges, *wells)
 
     def begin(self) -> Any:
         """Nothing known: since when it looks, and what it remembers of each manhole."""
@@ -115,7 +120,10 @@ class BacklogWatch:
         for place in map(int, np.flatnonzero(candidates)):
             highest = first + int(np.nanargmax(levels[first:-1, place]))
             onset = self._rush(past, rows, levels[highest], place, highest, at)
-            if onset is not None and self._is_dry(past.window(at, (at - onset + DRY) // MINUTE)):
+            if onset is None:
+                continue
+            since = past.window(at, (at - onset + DRY) // MINUTE)
+            if self._is_dry(since) and not _backs_up(since, self._held[place].well):
                 yield place, onset
 
     def _rush(self, past: Past, rows: Row, peaks: Row, place: int, highest: int, at: int) -> int | None:
@@ -136,9 +144,18 @@ class BacklogWatch:
 
     def _is_dry(self, rows: Row) -> bool:
         """Whether the gauges speak, and told of no rain."""
-        rain = rows[:, self._water :]
+        rain = rows[:, self._rain]
         known = rain[np.isfinite(rain)]
         return bool(len(known) and known.max() <= 0)
+
+
+def _backs_up(rows: Row, well: tuple[int, float] | None) -> bool:
+    """Whether the wet well below was too full."""
+    if well is None:
+        return False
+    column, roof = well
+    with np.errstate(invalid="ignore"):
+        return bool((rows[:, column] > roof).any())
 
 
 def backlog_watchers(city: City) -> list[BacklogWatch]:
@@ -156,15 +173,31 @@ def backlog_watchers(city: City) -> list[BacklogWatch]:
     for rained, found in groups.items():
         found.sort(key=lambda reach: not _places(city, reach))
         column = {reach.asset: place for place, reach in enumerate(found)}
+        names = [gauges[name] for name in rained]
+        wells = {
+            sensor.id: (len(found) + len(names) + place, sensor.limits.high or 0.0)
+            for place, sensor in enumerate(_levels(city, found))
+        }
         held = [
-            Held(reach, tuple(column[name] for name in reach.above if name in column), places)
+            Held(
+                reach,
+                tuple(column[name] for name in reach.above if name in column),
+                places,
+                wells.get(f"{reach.end}/level"),
+            )
             for reach in found
             if (places := _places(city, reach))
         ]
         if held:
-            names = [gauges[name] for name in rained]
-            watched.append(BacklogWatch(held, [reach.sensor for reach in found], names))
+            watched.append(BacklogWatch(held, [reach.sensor for reach in found], names, tuple(wells)))
     return watched
+
+
+def _levels(city: City, found: Sequence[Reach]) -> list[Sensor]:
+    """Of the wet wells below, with a limit that tells when they are too full."""
+    names = sorted({f"{reach.end}/level" for reach in found})
+    sensors = [city.sensor_by_id[name] for name in names if name in city.sensor_by_id]
+    return [sensor for sensor in sensors if sensor.limits.high is not None]
 
 
 def _places(city: City, reach: Reach) -> Places:

@@ -1,5 +1,6 @@
 """Stories of water that stood somewhere unseen and is let go, and of water that only looks like it."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -116,3 +117,40 @@ def test_only_the_manhole_below_rises_when_it_is_its_own_inlet() -> None:
     """What is let go between two measured manholes shows at the lower one alone."""
     (sign,) = heard(drain(), stays(0.0), rush(0.1))
     assert (sign.asset, [name for name, _ in sign.places]) == ("storm-3", ["inlet-3"])
+
+
+@pytest.mark.parametrize(("level", "told"), [(1.0, True), (2.5, False)])
+def test_a_wet_well_that_is_too_full_backs_up(level: float, told: bool) -> None:
+    """What rises above it and runs out then was its backwater."""
+    utility = {"utility": "sewage", "zone": "a"}
+    kinds = {"manhole-1": "manhole", "sewer-1": "sewer", "manhole-2": "manhole", "well-1": "wet_well"}
+    names = list(kinds)
+    city = City.model_validate(
+        {
+            "city": "smallton",
+            "timezone": "UTC",
+            "assets": [
+                {"id": "catchment-1", "utility": "storm", "kind": "catchment", "zone": "a"},
+                *({"id": name, "kind": kind, **utility} for name, kind in kinds.items()),
+            ],
+            "links": [{"from": one, "to": other, "relation": "drains_to"} for one, other in pairwise(names)],
+            "sensors": [
+                {"asset": "manhole-2", "quantity": "depth", "unit": "m", "every": 120, "deadband": 0.015},
+                {"asset": "well-1", "quantity": "level", "unit": "m", "every": 60, "limits": {"high": 2.0}},
+                {"asset": "catchment-1", "quantity": "rain", "unit": "mm/h", "every": 60},
+            ],
+        }
+    )
+    (watch,) = backlog_watchers(city)
+    values = {
+        "manhole-2/depth": 0.08 + rush(0.1),
+        "well-1/level": np.where(np.arange(MINUTES) < SINCE - 20, 1.0, level),
+        "catchment-1/rain": np.zeros(MINUTES),
+    }
+    groups = Groups([watch], 30 * MINUTE)
+    signs = []
+    for minute in range(MINUTES):
+        for sensor, column in values.items():
+            groups.hear(sensor, T0 + minute * MINUTE, float(column[minute]))
+        signs += [sign for sign, new, _ in groups.pass_to(T0 + minute * MINUTE) if new]
+    assert [dict(sign.places) for sign in signs] == ([{"sewer-1": 1.0, "manhole-1": 0.6}] if told else [])
