@@ -345,7 +345,7 @@ class SewerWatch:
         return now._replace(usual=usual, moves=moves, surge=None, hump=None, stroked=(first, at, at))
 
     def _usual(self, now: _State, rows: Row, pulsed: bool) -> tuple[tuple[float, float] | None, ...]:
-        """The usual range of each manhole that hasn't left it."""
+        """The usual range of each manhole that hasn't left it; of one that wasn't heard it is unknown."""
         if pulsed:
             if len(rows) < RECENT + BLOCK * STROKES:
                 return now.usual
@@ -357,7 +357,7 @@ class SewerWatch:
             least = most = medians(rows[-BASE - SINCE : -SINCE, : self._known])
         moved = (*(move is not None for move in now.moves), *[False] * (self._known - self._own))
         return tuple(
-            old if away or np.isnan(low) else (float(low), float(high))
+            old if away else None if np.isnan(low) else (float(low), float(high))
             for old, away, low, high in zip(now.usual, moved, least, most, strict=True)
         )
 

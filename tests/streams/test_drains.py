@@ -348,6 +348,25 @@ def test_a_morning_in_which_all_rises_tells_nothing() -> None:
     assert _signs(sewer_watchers(CITY), day) == {}
 
 
+class Unheard(Day):
+    """A day of which a gateway loses two hours of the manholes."""
+
+    def readings(self) -> list[tuple[str, int, float]]:
+        """All but what was lost."""
+        lost = {"manhole-2/depth", "manhole-3/depth"}
+        return [one for one in super().readings() if one[0] not in lost or not 150 <= one[1] < 270]
+
+
+def test_what_grew_while_nobody_heard_it_is_no_rise() -> None:
+    """When a manhole is heard again, what was usual two hours ago is no measure."""
+    day = Unheard(7)
+    day.told |= {
+        "manhole-2/depth": _from(150, 0.05, 0.12, 120),
+        "manhole-3/depth": _from(150, 0.06, 0.13, 120),
+    }
+    assert _signs(sewer_watchers(CITY), day) == {}
+
+
 def test_a_sewer_that_rises_with_the_rain_takes_it_in() -> None:
     """The lower manhole rises half an hour into the rain, the upper one doesn't: it leaks in between."""
     day = Day(6)
