@@ -35,7 +35,8 @@ EARLY, LATE = 0.3, 0.6
 """It comes at once: in the minutes before it is half up less than the first part of the rise was there, in
 those after it more than the second. Assumed."""
 SHARES = 0.5
-"""A manhole above that rises by this part of it says that it came from further up. Assumed."""
+"""A manhole above that rises by this part of it says that it came from further up; one that falls by it, that
+it was held up there, and seen. Assumed."""
 DRY = HOUR
 """What rises so long after rain or sooner may be rain that took its time. Assumed."""
 LEARNS, AGAIN = 2 * HOUR, 12 * HOUR
@@ -131,11 +132,13 @@ class BacklogWatch:
         base = medians(rows[BLOCK * (highest - BASE - GAP) : BLOCK * (highest - GAP), : self._water])
         rises = peaks - base
         rise, low = float(rises[place]), float(base[place])
-        left = float(medians(rows[-BLOCK:, place : place + 1])[0]) - low
+        present = medians(rows[-BLOCK:, : self._water])
+        left = float(present[place]) - low
         if not (rise > max(self._least[place], RISE_PART * low) and left < min(LEFT * rise, rise - FALLEN_M)):
             return None  # NaN too
-        if any(rises[above] > SHARES * rise for above in self._held[place].above):
-            return None
+        for above in self._held[place].above:
+            if max(rises[above], base[above] - present[above]) > SHARES * rise:
+                return None  # it came from further up, or what was held up there is seen
         until = at - BLOCK * (BLOCKS - 1 - highest) * MINUTE
         onset = onset_of(past, until, place, low + rise / 2, BLOCK * (GAP + 1))
         before = medians(past.window(onset - MINUTE, BLOCK)[:, place : place + 1])[0]

@@ -17,6 +17,7 @@ from schemas.city import City
 from schemas.times import MINUTE
 from streams.balances import (
     BLOCK,
+    DRY,
     IDLE_LPS,
     LOOK_BACK,
     UNEVEN,
@@ -212,7 +213,7 @@ class _Look:
         self._record = Record(blocks, self._zones)
         if starving := {zone for zone in range(len(block)) if self._starves(zone)}:
             block = tuple(
-                (taken, WITHOUT_POWER if z in starving else ok, fair)
+                (taken, WITHOUT_POWER if z in starving and ok != DRY else ok, fair)
                 for z, (taken, ok, fair) in enumerate(block)
             )
             blocks = (*blocks[:-1], block)

@@ -113,6 +113,12 @@ def test_rain_runs_out_too() -> None:
     assert heard(drain(), rush(0.1), rain=5.0) == []
 
 
+def test_what_was_seen_to_stand_above_is_no_news() -> None:
+    """The upper manhole was backed up, and falls as the lower one gets what stood there."""
+    stood = 0.2 * (np.arange(MINUTES) < SINCE)
+    assert heard(drain(), stood, rush(0.1)) == []
+
+
 def test_only_the_manhole_below_rises_when_it_is_its_own_inlet() -> None:
     """What is let go between two measured manholes shows at the lower one alone."""
     (sign,) = heard(drain(), stays(0.0), rush(0.1))
