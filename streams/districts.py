@@ -2,9 +2,9 @@
 
 In:  a city model.
 Out: districts, each a city model of its own: its assets, the links among them, their sensors.
-Promises: a small city is one district, itself. Pipes are never cut: networks of water, sewers and drains are
-whole, with the pumps between them. Which assets are together follows from assets and links alone, not from
-which sensors are heard. A district without a rain gauge sees the nearest ones. Pure.
+Promises: a small city is one district, itself. Pipes are cut at borders of the model only: networks of water,
+sewers and drains are whole, with the pumps between them. Which assets are together follows from assets and
+links alone, not from which sensors are heard. A district without a rain gauge sees the nearest ones. Pure.
 """
 
 from collections import Counter, defaultdict
