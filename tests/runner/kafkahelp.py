@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import paho.mqtt.client as mqtt
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from paho.mqtt.enums import CallbackAPIVersion
 
 from collectors.intake import Intake
@@ -91,6 +91,26 @@ class OnKafka:
                 yield process
             finally:
                 process.kill()
+
+    def committed(self, group: str) -> int:
+        """How many records a group of ours has committed, of all topics together."""
+        consumer = Consumer(
+            self.settings.librdkafka({"group.id": f"{self.settings.prefix}crosscurrent-{group}"})
+        )
+        try:
+            partitions = [
+                TopicPartition(name, number)
+                for name, topic in consumer.list_topics(timeout=30).topics.items()
+                if name.startswith(self.settings.prefix)
+                for number in topic.partitions
+            ]
+            return sum(max(0, one.offset) for one in consumer.committed(partitions, timeout=30))
+        except KafkaException as error:  # a new group has no coordinator yet
+            if not error.args[0].retriable():
+                raise
+            return 0
+        finally:
+            consumer.close()
 
     def records(self, topic: Topic) -> list[Seen]:
         """What workers see of a topic."""

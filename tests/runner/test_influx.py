@@ -3,6 +3,7 @@
 import json
 import stat
 import time
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from collectors import recording
 from runner.cli import main
 from runner.influx.lines import Lines
+from runner.influx.pause import SECONDS_MAX, Pause
 from runner.influx.settings import InfluxFailed, InfluxSettings
 from runner.influx.setup import LATE, SOON, Setup
 from runner.influx.writer import Away, Writer
@@ -38,6 +40,22 @@ SERIES = "reading,asset=pump-1,city=testville,quantity=power,run=live,utility=wa
 def influx(influxd: Influxd, tmp_path: Path) -> OnInflux:
     """An organisation of a test's own."""
     return OnInflux(influxd, tmp_path)
+
+
+def test_who_is_away_for_a_day_is_asked_every_half_minute_and_not_given_up() -> None:
+    """Soon at first, then seldom; as late as InfluxDB asks for. When it is back, all begins anew."""
+    pause = Pause()
+    waits = [pause.next(Away("down")) for _ in range(3_000)]
+
+    assert waits[:8] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert set(waits[6:]) == {SECONDS_MAX}
+    assert sum(waits) > 24 * 3600
+    assert sum(1 for tried in accumulate(waits) if tried <= 3600) < 130, "tries in the first hour"
+    assert pause.next(Away("busy", seconds=90)) == 90
+    assert pause.count == 3_001
+    pause.over()
+    assert (pause.on, pause.seconds) == (False, 0)
+    assert pause.next(Away("down")) == 0.5
 
 
 def test_setup_makes_what_is_missing_and_no_more(influx: OnInflux, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from confluent_kafka import Producer
@@ -24,6 +25,7 @@ from runner.influx.lines import Lines
 from runner.kafka.host import services
 from runner.kafka.records import Headers, Place, headers, headers_of
 from runner.kafka.settings import kafka_settings
+from runner.metrics import figures_of
 from runner.supervisor import Service
 from schemas.alarms import AlarmChange
 from schemas.city import City
@@ -43,6 +45,8 @@ SEED = 20250604
 DAYS_LATER = 30 * DAY
 CUT_SECONDS = 12
 """Longer than a write may take."""
+GROWS_MAX_BYTES = 64 << 20
+"""What the library may fetch ahead of a sink that reads nothing: 16 MB of each partition, at most."""
 Step = tuple[Frame | Event | Tick, Outputs]
 
 
@@ -267,6 +271,47 @@ def test_kills_of_sink_and_influxdb_change_nothing(
             wait_until(lambda: not differences(influx, due), "all points", 120 * ROUNDS)
             sink.stop()
         assert differences(influx, due) == []
+
+
+def test_hours_without_influxdb_cost_nothing_but_delay(
+    kafka: Kafka, prefix: str, tmp_path: Path, riverton: City, storm: list[Step], due: Points
+) -> None:
+    """An evening comes while it is down: nothing is committed, memory does not grow, all is there after.
+
+    The long form lets four storms come, and waits longer.
+    """
+    on_kafka = OnKafka(kafka, prefix)
+    topics = Topics(on_kafka, riverton)
+    (tmp_path / "influxd").mkdir()
+    with Influxd(tmp_path / "influxd", free_ports(1)[0]) as influxd:
+        influx, place = OnInflux(influxd, tmp_path), f"127.0.0.1:{free_ports(1)[0]}"
+
+        def figure(name: str) -> float:
+            with urlopen(f"http://{place}/metrics", timeout=30) as page:
+                told = figures_of(page.read().decode())
+            return sum(one.value for one in told if one.name == name)
+
+        with sinking(on_kafka, influx, "--metrics", place) as sink:
+            topics.write(storm[:20])
+            wait_until(lambda: on_kafka.committed("sink-influx-riverton") > 0, "the sink is at work")
+            wait_until(lambda: figure("crosscurrent_sink_lag_records") == 0, "it has all that came")
+            influxd.stop()
+            topics.write(storm[20:50])
+            wait_until(lambda: figure("crosscurrent_sink_away_seconds") > 0, "it knows that InfluxDB is down")
+            committed, memory = (
+                on_kafka.committed("sink-influx-riverton"),
+                figure("process_resident_memory_bytes"),
+            )
+            topics.write(storm[50:])
+            time.sleep(10 * ROUNDS)
+
+            assert sink.process.poll() is None
+            assert on_kafka.committed("sink-influx-riverton") == committed
+            assert figure("process_resident_memory_bytes") - memory < GROWS_MAX_BYTES
+            influxd.start()
+            wait_until(lambda: not differences(influx, due), "all points", 120 * ROUNDS)
+            assert figure("crosscurrent_sink_away_seconds") == 0
+            sink.stop()
 
 
 def test_one_host_keeps_a_sink_at_work_where_it_is_given_an_influxdb() -> None:
