@@ -15,7 +15,7 @@ HELPERS := common servers onkafka workers latency publisher soak
 MINUTES ?= 60
 CITY ?= cities/riverton/city.yaml
 
-.PHONY: help demo up test servers chaos soak compose check bench riverton pictures lock clean distclean
+.PHONY: help demo up test servers grafana chaos soak compose check bench riverton pictures lock clean distclean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -46,6 +46,9 @@ test: $(VENV)/dev.stamp ## Run all tests, with real servers (ARGS="-k storm" for
 servers: $(VENV)/dev.stamp ## Run the tests' mosquitto, Kafka and InfluxDB until Ctrl-C, and say where they listen
 	@scripts/servers.sh
 	@$(BIN)/python -m tests.servers
+
+grafana: ## Build a Grafana for the tests, which they use where it is there (ten minutes)
+	@scripts/gobuild.sh grafana
 
 chaos: $(VENV)/dev.stamp ## Kill every part of the system again and again (ROUNDS=10)
 	@scripts/servers.sh

@@ -20,8 +20,10 @@ from schemas.points import FACTS
 
 FOLDER = Path(__file__).with_name("provisioning")
 """Where riverton's are kept, for review."""
-RUNBOOKS = "${CROSSCURRENT_RUNBOOKS}"
-"""Where the runbooks can be read: Grafana fills it in from its environment when it reads the files."""
+RUNBOOKS = "http://runbooks.invalid"
+"""Where nobody said where the runbooks can be read. It has to be known when the files are made: from 10 on
+Grafana fills in nothing there.
+"""
 BOARD_UTILITIES = (
     Utility.POWER, Utility.WATER, Utility.STORM, Utility.SEWAGE, Utility.WASTE, Utility.ROADS,
 )  # fmt: skip

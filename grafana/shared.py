@@ -43,6 +43,11 @@ def to_asset(city: str, asset: str) -> list[dict[str, Any]]:
     return board_link(names.board(city, "asset"), "This asset", asset=asset, utility="$__all", zone="$__all")
 
 
+def asset_links(city: str, column: str = "Asset") -> dict[str, dict[str, Any]]:
+    """What differs in a table's column of assets: each leads to its board."""
+    return {column: {"links": to_asset(city, f"${{__data.fields.{column}}}")}}
+
+
 def to_incident(city: str) -> list[dict[str, Any]]:
     """The link to the incident of the row."""
     return board_link(names.board(city, "incident"), "This incident", incident="${__data.fields.Incident}")
@@ -135,7 +140,7 @@ def alarm_table(city: str, query: str, title: str, says: str, **place: Any) -> p
         says,
         query,
         ALARM_COLUMNS,
-        {"Asset": {"links": to_asset(city, "${__data.fields.Asset}")}},
+        asset_links(city),
         **place,
     )
 

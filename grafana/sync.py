@@ -35,7 +35,7 @@ class GrafanaFailed(CrosscurrentError, OSError):
 
 
 class Running:
-    """One Grafana, for one city."""
+    """One Grafana, for one city; ``close`` it."""
 
     def __init__(self, url: str, token: str, city: str) -> None:
         self._api = GrafanaApi.from_url(_with_slash(url), token, timeout=SECONDS)
@@ -44,6 +44,10 @@ class Running:
         self._mine = names.board(city, "")
         self.blind = False
         """Whether rules that are wanted no more could not be looked for."""
+
+    def close(self) -> None:
+        """Let the connections go."""
+        self._api.client.s.close()
 
     def version(self) -> str:
         """Its version. Raises GrafanaFailed where it does not answer."""

@@ -1,9 +1,8 @@
 #!/bin/sh
 # Provide what the tests need and pip can't bring: mosquitto (a broker that is not ours), Chromium (which reads
 # the console's pages), Alertmanager, Kafka and InfluxDB. Kafka's jars come from Maven Central into the cache
-# folder, InfluxDB is built there (scripts/influxd.sh), as are readers of Grafana's files (scripts/strict.sh) and
-# of what we deploy (scripts/deploy.sh); Java, Maven, Go and the rest are Debian packages. What is there already
-# stays untouched.
+# folder; InfluxDB is built there (scripts/gobuild.sh), as are readers of Grafana's files and of what we deploy;
+# Java, Maven, Go and the rest are Debian packages. What is there already stays untouched.
 set -eu
 
 pom=$(dirname "$0")/kafka/pom.xml
@@ -16,11 +15,9 @@ command -v chromium >/dev/null || missing="$missing chromium"
 command -v prometheus-alertmanager >/dev/null || missing="$missing prometheus-alertmanager"
 command -v java >/dev/null || missing="$missing default-jre-headless"
 [ -d "$jars" ] || command -v mvn >/dev/null || missing="$missing maven"
-strict=$(dirname "$0")/strict.sh
-deploy=$(dirname "$0")/deploy.sh
-"$strict" --built && "$deploy" --built || command -v go >/dev/null || missing="$missing golang-go"
-influxd=$(dirname "$0")/influxd.sh
-if ! "$influxd" --built; then
+gobuild=$(dirname "$0")/gobuild.sh
+"$gobuild" --built strict deploy || command -v go >/dev/null || missing="$missing golang-go"
+if ! "$gobuild" --built influxd; then
     command -v go >/dev/null || missing="$missing golang-go" # apt-get takes a name twice
     command -v cargo >/dev/null || missing="$missing cargo"
     command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
@@ -42,9 +39,7 @@ fetch_kafka() {
 
 if [ -z "$missing" ]; then
     fetch_kafka
-    "$strict"
-    "$deploy"
-    exec "$influxd"
+    exec "$gobuild" strict deploy influxd
 fi
 
 if [ "$(id -u)" = 0 ]; then
@@ -81,6 +76,4 @@ for service in mosquitto prometheus-alertmanager; do
     esac
 done
 fetch_kafka
-"$strict"
-"$deploy"
-"$influxd"
+"$gobuild" strict deploy influxd

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -208,14 +208,48 @@ class Influxd(Server):
     def __init__(self, folder: Path, port: int) -> None:
         super().__init__(folder, port)
         self.address = f"http://127.0.0.1:{port}"
-        self._binary = influxd_binary()
+        self._binary = built("influxd")
 
     def command(self) -> list[str]:
-        """The binary that ``scripts/influxd.sh`` built."""
+        """The binary that ``scripts/gobuild.sh`` built."""
         places = {"bolt-path": "influxd.bolt", "sqlite-path": "influxd.sqlite", "engine-path": "engine"}
         paths = [f"--{option}={self.folder / name}" for option, name in places.items()]
         bind = f"--http-bind-address=127.0.0.1:{self.port}"
         return [str(self._binary), bind, *paths, "--reporting-disabled", "--log-level=warn"]
+
+
+class Grafana(Server):
+    """A Grafana without its pages: API, provisioning, queries and alerting.
+
+    ``environment``: what its files ask for.
+    """
+
+    name = "grafana"
+    patience = 240
+    """It makes a new database, some five hundred steps."""
+    owner = "admin:admin"
+    """Who may do all."""
+
+    def __init__(self, folder: Path, port: int, environment: Mapping[str, str] | None = None) -> None:
+        super().__init__(folder, port)
+        self.address = f"http://127.0.0.1:{port}"
+        self._environment = dict(environment or {})
+
+    def command(self) -> list[str]:
+        """The binary that ``make grafana`` built; provisioned by ``folder``/provisioning."""
+        home = place_of("grafana")
+        settings = {
+            **{f"PATHS_{what.upper()}": str(self.folder / what) for what in ("data", "logs", "plugins")},
+            "PATHS_PROVISIONING": str(self.folder / "provisioning"),
+            "SERVER_HTTP_ADDR": "127.0.0.1",
+            "SERVER_HTTP_PORT": str(self.port),
+            "ANALYTICS_REPORTING_ENABLED": "false",
+            "ANALYTICS_CHECK_FOR_UPDATES": "false",
+            "ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+        }
+        given = [f"GF_{name}={value}" for name, value in settings.items()]
+        given += [f"{name}={value}" for name, value in self._environment.items()]
+        return ["env", *given, str(home / "bin" / "grafana"), "server", "--homepath", str(home)]
 
 
 def cache() -> Path:
@@ -223,18 +257,23 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosscurrent"
 
 
-def influxd_binary() -> Path:
-    """Where ``scripts/influxd.sh`` put InfluxDB. Raises RuntimeError that tells what to do if it did not."""
-    asked = (SCRIPTS / "influxd" / "go.mod").read_text(encoding="utf-8")
-    found = re.search(r"^require github\.com/influxdata/influxdb/v2 v(\S+)$", asked, re.MULTILINE)
-    assert found is not None
-    binary = cache() / f"influxd-{found[1]}"
-    if not binary.is_file():
+def built(name: str) -> Path:
+    """What ``scripts/gobuild.sh`` made of a program. Raises RuntimeError that tells what to do else."""
+    place = place_of(name)
+    if not place.exists():
         raise RuntimeError(
-            f"these tests need InfluxDB {found[1]}: run scripts/servers.sh, which builds it into {binary} "
+            f"these tests need {name}: run scripts/servers.sh, which builds it into {place} "
             "('make test' does so by itself)"
         )
-    return binary
+    return place
+
+
+def place_of(name: str) -> Path:
+    """Where ``scripts/gobuild.sh`` puts a program, or would."""
+    told = subprocess.run(
+        [SCRIPTS / "gobuild.sh", "--path", name], check=True, capture_output=True, text=True
+    )
+    return Path(told.stdout.strip())
 
 
 def kafka_jars() -> Path:

@@ -2,7 +2,7 @@
 
 No engine is at hand where tests run, so nothing here builds or starts an image: docker-compose.yml is read by
 the compose specification's own library, the Kubernetes manifests by kustomize and Kubernetes' own types
-(scripts/deploy.sh). tests/test_native.py runs what the containers run.
+(scripts/deploy/). tests/test_native.py runs what the containers run.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import yaml
 
 from runner import VERSION
 from runner.cli import VERBS
+from tests.servers import built
 
 ROOT = Path(__file__).parent.parent
 MANIFESTS = ROOT / "deploy" / "kubernetes"
@@ -29,13 +30,7 @@ Services = dict[str, dict[str, Any]]
 
 def read(what: str, where: Path) -> "subprocess.CompletedProcess[str]":
     """Let the reader look at a file or folder."""
-    told = subprocess.run(
-        [ROOT / "scripts" / "deploy.sh", "--path"], check=True, capture_output=True, text=True
-    )
-    reader = Path(told.stdout.strip())
-    if not reader.is_file():
-        raise RuntimeError("these tests need scripts/deploy.sh to have run ('make test' does so by itself)")
-    return subprocess.run([reader, what, where], check=False, capture_output=True, text=True)
+    return subprocess.run([built("deploy"), what, where], check=False, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")

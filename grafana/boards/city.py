@@ -49,7 +49,7 @@ def build(city: City) -> dict[str, Any]:
                         "end": "To",
                         "probability": "Probability",
                     },
-                    {"Asset": {"links": shared.to_asset(name, "${__data.fields.Asset}")}},
+                    shared.asset_links(name),
                     empty="nothing is foretold",
                 ),
                 shared.load(name, width=12),

@@ -33,7 +33,7 @@ def build(city: City) -> dict[str, Any]:
                         "root_asset": "Root", "root_condition": "Its condition", "probability": "Probability",
                         "members": "Alarms", "standing": "Standing",
                     },
-                    {"Root": {"links": shared.to_asset(name, "${__data.fields.Root}")}},
+                    shared.asset_links(name, "Root"),
                     width=24,
                     height=4,
                     empty="choose an incident, or widen the time range",
@@ -144,7 +144,7 @@ def _alternatives(city: str) -> panels.Panel:
             'sort(columns: ["probability"], desc: true)',
         ),
         {"asset": "Asset", "condition": "Condition", "probability": "Probability"},
-        {"Asset": {"links": shared.to_asset(city, "${__data.fields.Asset}")}},
+        shared.asset_links(city),
         width=8,
         height=8,
         empty="no other cause explains this",
@@ -177,7 +177,7 @@ def _expected(city: str) -> panels.Panel:
             "asset": "Asset", "utility": "Utility", "condition": "Condition", "start": "From", "end": "To",
             "probability": "Probability",
         },
-        {"Asset": {"links": shared.to_asset(city, "${__data.fields.Asset}")}},
+        shared.asset_links(city),
         empty="nothing more is expected",
     )  # fmt: skip
 
@@ -197,7 +197,7 @@ def _foretold(city: str) -> panels.Panel:
             "asset": "Asset", "condition": "Condition", "told": "Told", "start": "From", "end": "To",
             "probability": "Probability", "outcome": "Outcome", "came": "Came",
         },
-        {"Asset": {"links": shared.to_asset(city, "${__data.fields.Asset}")}},
+        shared.asset_links(city),
         empty="nothing was foretold",
     )  # fmt: skip
 

@@ -37,7 +37,7 @@ def build(city: City) -> dict[str, Any]:
                     "Alarms that one run has and the other has not: no same asset, condition and onset.",
                     _only_one(both),
                     {"run": "Run", **shared.ALARM_COLUMNS},
-                    {"Asset": {"links": shared.to_asset(name, "${__data.fields.Asset}")}},
+                    shared.asset_links(name),
                     empty="both runs have the same alarms",
                 ),
                 panels.rows(

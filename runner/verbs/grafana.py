@@ -8,7 +8,14 @@ is not ours stands in the way).
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from grafana.difference import Thing
+    from grafana.sync import Running
+    from grafana.wanted import Influx
 
 RIVERTON = Path(__file__).parents[2] / "cities" / "riverton" / "city.yaml"
 SYNC_NEEDS = ("city", "url", "token_file", "runbooks")
@@ -69,7 +76,6 @@ def _sync(args: argparse.Namespace) -> int:
     from schemas.cityfile import load_city
 
     with needs("grafana"):
-        from grafana.difference import changes
         from grafana.sync import Running
         from grafana.wanted import Influx, wanted
     missing = [f"--{name.replace('_', '-')}" for name in SYNC_NEEDS if not getattr(args, name)]
@@ -80,9 +86,17 @@ def _sync(args: argparse.Namespace) -> int:
         raise BadUsage("--influx, --influx-org and --influx-token-file go together")
     influx = Influx(args.influx, args.influx_org, _secret(args.influx_token_file)) if all(place) else None
     city = load_city(args.city)
-    grafana = Running(args.url, _secret(args.token_file), city.city)
+    with closing(Running(args.url, _secret(args.token_file), city.city)) as grafana:
+        return _synced(args, grafana, wanted(city, args.runbooks, influx), influx)
+
+
+def _synced(
+    args: argparse.Namespace, grafana: "Running", things: "list[Thing]", influx: "Influx | None"
+) -> int:
+    from grafana.difference import changes
+    from runner.moments import BadUsage
+
     sys.stdout.write(f"Grafana {grafana.version()} at {args.url}\n")
-    things = wanted(city, args.runbooks, influx)
     found = changes(things, grafana.there(things))
     if influx is None and not grafana.has_source():
         raise BadUsage(

@@ -1,7 +1,7 @@
 """An HTTP server that speaks Grafana's calls as ``grafana.sync`` uses them, in its API reference's shapes.
 
-It is **not Grafana**: it holds what it is given and gives it back with what Grafana adds. There is no Grafana
-in the package registries; ``test_live.py`` asks a real one where ``GRAFANA_URL`` names it.
+It is **not Grafana**: it holds what it is given and gives it back with what Grafana adds. A real
+one takes long to build; ``test_live.py`` asks it where ``make grafana`` did.
 """
 
 import json

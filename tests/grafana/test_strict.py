@@ -12,7 +12,7 @@ import pytest
 from grafana import alerting, files, rules, watch
 from grafana.sync import ORG
 from schemas.cityfile import load_city
-from tests.servers import SCRIPTS, cache
+from tests.servers import built
 
 CITY = load_city(Path(__file__).parents[2] / "cities" / "riverton" / "city.yaml")
 BOARDS = files.boards(CITY)
@@ -20,19 +20,10 @@ WHOLE_DEGREES = "options.view.l"
 """The models take the map's centre for whole degrees, which Grafana itself does not."""
 
 
-def reader() -> str:
-    """What ``scripts/strict.sh`` built, wherever it put it."""
-    told = subprocess.run([SCRIPTS / "strict.sh", "--built"], check=False, capture_output=True)
-    [*found] = cache().glob("strict-*-*")
-    if told.returncode or not found:
-        raise RuntimeError("these tests need scripts/strict.sh to have run ('make test' does so by itself)")
-    return str(max(found, key=lambda path: path.stat().st_mtime))
-
-
 def faults(things: list[tuple[str, str, Any]]) -> list[str]:
     """What Grafana's models don't take, a line each. ``things``: kind, name, body."""
     said = subprocess.run(
-        [reader()],
+        [built("strict")],
         input="\n".join(json.dumps({"kind": k, "name": n, "body": body}) for k, n, body in things),
         capture_output=True,
         text=True,
