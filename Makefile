@@ -52,7 +52,7 @@ grafana: ## Build a Grafana for the tests, which they use where it is there (ten
 
 chaos: $(VENV)/dev.stamp ## Kill every part of the system again and again (ROUNDS=10)
 	@scripts/servers.sh
-	@CROSSCURRENT_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/runner/test_kill_kafka.py tests/runner/test_sink.py tests/runner/test_feed.py $(ARGS)
+	@CROSSCURRENT_CHAOS_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -o faulthandler_timeout=0 tests/runner/test_kill_kafka.py tests/runner/test_alert.py tests/runner/test_sink.py tests/runner/test_feed.py $(ARGS)
 
 soak: $(VENV)/dev.stamp ## Run on Kafka at 5,000 readings a second for an hour (MINUTES=60), and tell what grew
 	@scripts/servers.sh

@@ -12,9 +12,11 @@ from schemas.alerting import Policy
 from schemas.city import City
 from schemas.incidents import IncidentRevision
 from schemas.notifications import Stage
-from schemas.times import rfc3339
+from schemas.times import MINUTE, rfc3339
 
 PLANNED_WORK = "planned_work"
+SLACK = 2 * MINUTE
+"""How much earlier than its cause something may be seen to begin."""
 
 
 class Known(NamedTuple):
@@ -37,7 +39,7 @@ class Dependence:
     """Who hangs on whom, as far as the policy looks."""
 
     def __init__(self, policy: Policy, city: City | None) -> None:
-        self._inhibit, self._settle, self._city = policy.inhibit, policy.settle, city
+        self._inhibit, self._city = policy.inhibit, city
         self._above: dict[str, frozenset[str]] = {}
         self._working: dict[str, int] = {}
         """Assets under planned work, and since when."""
@@ -86,7 +88,7 @@ class Dependence:
         asset = incident.root.asset
         above = self.above(asset)
         for other in known:
-            early = incident.root.since + self._settle < other.since
+            early = incident.root.since + SLACK < other.since
             if other.asset in above and other.incident != incident.id and not early:
                 reason = (
                     f"people know of {other.asset} {other.condition} (incident {other.incident}), "

@@ -24,10 +24,10 @@ from runner import reception as door
 from runner.answering import signer_of
 from runner.broker import EmbeddedBroker
 from runner.hours import Hours
+from runner.livetime import LiveTime
 from runner.processor import Processor
 from runner.reception import Reception
 from runner.sending.outbox import Sending
-from runner.silence import time_in_silence
 from runner.store import Retention, Store
 from schemas.alerting import Policy
 from schemas.answers import Answer
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from runner.influx.feed import Feed
     from runner.influx.settings import InfluxSettings
 
-IDLE_SECONDS = 0.5
+IDLE_SECONDS = 0.25
 GATHER_SECONDS = 0.02
 """Records gather so long before they are processed: the next transaction then serves many."""
 RATE_SECONDS = 10
@@ -131,6 +131,7 @@ class Embedded:
         """Plays what was; None where nobody set it up."""
         self._on_failure = on_failure
         self._failure: Exception | None = None
+        self._live_time = LiveTime(city)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._process, name="processor", daemon=True)
         self._rates: deque[tuple[float, int, int]] = deque(maxlen=RATE_SECONDS + 1)
@@ -234,16 +235,17 @@ class Embedded:
                 self._reception.processed(self._processor.offset)
                 self._note_rates()
                 if not busy:
-                    self._notice_silence()
+                    self._pass_time()
                     self._reception.wait_for_records(self._processor.offset, IDLE_SECONDS)
                 self._stopping.wait(GATHER_SECONDS)
             self._processor.save()
         except Exception as error:  # noqa: BLE001 - handed on to whoever runs us
             self._fail(error)
 
-    def _notice_silence(self) -> None:
-        """A live city that falls silent must be seen: time passes though nobody says so."""
-        if (now := time_in_silence(self._reception.last_received, self._processor.stream_time)) is not None:
+    def _pass_time(self) -> None:
+        """In a live city time passes though nobody says so."""
+        now = self._live_time.tick(self._reception.last_received, self._processor.stream_time)
+        if now is not None:
             self._reception.pass_time(now)
 
     def _fail(self, error: Exception) -> None:

@@ -7,17 +7,14 @@ Promises: listens on loopback unless told otherwise; whoever asks costs the work
 
 import os
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from runner.database import CannotRun
-from runner.moments import BadUsage
+from runner.webserver import Page, WebServer
 
-LOOPBACK = "127.0.0.1"
+KIND = "text/plain; version=0.0.4; charset=utf-8"
 LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -39,8 +36,8 @@ def stream_time(now: int, labels: Mapping[str, str] | None = None) -> Iterator[F
     yield Figure("crosscurrent_watermark_lag_seconds", "gauge", says, time.time() - now / 1000, labels or {})
 
 
-class Metrics:
-    """A small web server in a thread of its own, between ``start`` and ``stop``.
+class Metrics(WebServer):
+    """Serves them between ``start`` and ``stop``.
 
     ``place`` is ``[HOST:]PORT``. Raises BadUsage where it is none, CannotRun where the port is taken.
     """
@@ -48,54 +45,22 @@ class Metrics:
     def __init__(
         self, place: str, figures: Callable[[], Iterable[Figure]], ready: Callable[[], bool]
     ) -> None:
-        host, _, port = place.rpartition(":")
-        if not port.isdecimal():
-            raise BadUsage(f"{place!r} is no place for metrics; expected [HOST:]PORT")
+        def answer(_method: str, path: str) -> Page:
+            match path:
+                case "/metrics":
+                    return Page(200, text([*figures(), *of_process()]), KIND)
+                case "/health":
+                    return Page(200, "alive\n")
+                case "/ready":
+                    return Page(200, "ready\n") if ready() else Page(503, "not at work yet\n")
+            return Page(404, "there are /metrics, /health and /ready\n")
 
-        class Handler(BaseHTTPRequestHandler):
-            """Answers for one connection."""
-
-            def do_GET(self) -> None:
-                """One of the three pages."""
-                if self.path == "/metrics":
-                    self._answer(200, text([*figures(), *of_process()]))
-                elif self.path == "/health":
-                    self._answer(200, "alive\n")
-                elif self.path == "/ready":
-                    self._answer(200, "ready\n") if ready() else self._answer(503, "not at work yet\n")
-                else:
-                    self._answer(404, "there are /metrics, /health and /ready\n")
-
-            def _answer(self, status: int, body: str) -> None:
-                self.send_response(status)
-                self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-                """Nobody wants a line for each question."""
-
-        try:
-            self._server = ThreadingHTTPServer((host or LOOPBACK, int(port)), Handler)
-        except OSError as error:
-            raise CannotRun(f"metrics can't be served at {place}: {error}; name another place") from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        super().__init__(place, "metrics", answer)
 
     @property
     def address(self) -> str:
-        """Where it listens."""
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}/metrics"
-
-    def start(self) -> None:
-        """Answer from now on."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        """Where the figures are."""
+        return f"{super().address}/metrics"
 
 
 def of_process() -> Iterator[Figure]:

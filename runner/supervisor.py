@@ -19,8 +19,9 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from runner.metrics import LOOPBACK, Figure, figures_of
+from runner.metrics import Figure, figures_of
 from runner.serving import any_port, say
+from runner.webserver import LOOPBACK
 from schemas.errors import CrosscurrentError
 
 LOOK_SECONDS = 0.1

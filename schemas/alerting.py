@@ -148,8 +148,10 @@ class Heartbeat(Part):
 class Policy(Part):
     """The whole of ``alerts.yaml``; as it is by default, where a city has none."""
 
-    settle: Duration = 2 * MINUTE
-    """How long an incident must be known before people are told: one root then, and not three guesses."""
+    settle: Duration = 2 * SECOND
+    """How long an incident must be known before people are told, in stream time, which in a live city goes
+    on between reports: all that was measured at one time has come by then, and makes one incident.
+    """
     calm: Duration = 10 * MINUTE
     """How long people have had one probable cause before they are told another, if it still is one then."""
     flap: Flap | None = None

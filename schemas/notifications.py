@@ -37,8 +37,12 @@ class Notification(BaseModel):
     """Where to read on."""
 
 
-DeliveryState = Literal["accepted", "dead", "expired", "skipped"]
-"""Accepted by the receiver; given up or refused; too old to wake anybody; the end of what nobody heard of."""
+DeliveryState = Literal["accepted", "dead", "expired", "skipped", "unsure", "begun", "failed"]
+"""Accepted by the receiver; given up or refused; too old to wake anybody; the end of what nobody heard of;
+perhaps received, and not sent again. Of receivers that get each message at most once also what settles
+nothing: an attempt begins; it failed, and was not received.
+"""
+UNSETTLED: frozenset[DeliveryState] = frozenset({"begun", "failed"})
 
 
 class Delivered(BaseModel):

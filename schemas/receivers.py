@@ -38,6 +38,10 @@ class Receiver(Part):
     """How long a message is tried before it becomes a dead letter."""
     per_minute: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Most messages in a minute; more wait."""
+    delivery: Literal["at-least-once", "at-most-once"] = "at-least-once"
+    """What becomes of a message that may have arrived, though nobody heard so (a kill came between, or no
+    answer): it is sent again under its own key, or not at all.
+    """
     allow_private: bool = False
     """Whether its address may lie in a private, loopback or link-local network."""
 
@@ -101,10 +105,14 @@ class Grafana(Receiver):
 
 
 class Cap(Receiver):
-    """Warnings for the public as CAP 1.2 files in a folder. Only for what a person has decided to publish."""
+    """Warnings for the public as CAP 1.2 files in a folder, with an Atom feed of them. Only for what a person
+    has decided to publish.
+    """
 
     type: Literal["cap"]
     folder: Path
+    url: str | None = None
+    """Where the folder is served: the feed's links are relative where it is not given."""
     sender: str
     """Who warns, as CAP wants it: an address without blanks, say ``warnings@riverton.example``."""
     area: str

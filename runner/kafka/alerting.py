@@ -5,8 +5,8 @@ Out: messages to receivers; what came of each, on ``city.deliveries.v1``.
 Promises: an outcome is on Kafka before the next message of its thread is tried, and whoever gets a partition
 reads its outcomes first: what was accepted is not sent again by another replica. An offset is committed when
 all before it is settled, so nothing is missed. A replica that was away for longer than its lease (frozen, cut
-off) sends nothing before Kafka has told it what is still its own. Only a kill between a receiver's answer and
-the outcome on Kafka repeats a message, under its own key.
+off) sends nothing before Kafka has told it what is still its own. Only a kill while a message is on its way
+repeats it, under its own key; a receiver that gets each at most once is not sent it again.
 """
 
 import threading
@@ -24,7 +24,7 @@ from runner.metrics import Figure
 from runner.sending.line import Delivery, Outcome, Past
 from runner.sending.postman import Postman
 from schemas.alerting import Policy
-from schemas.notifications import Delivered, Notification
+from schemas.notifications import UNSETTLED, Delivered, Notification
 from schemas.topics import DELIVERIES, NOTIFICATIONS, RECORD_BYTES_MAX
 
 BATCH = 200
@@ -47,6 +47,8 @@ class _Part:
     """Deliveries that are not settled, by the offset of their record."""
     known: dict[str, int] = field(default_factory=dict)
     """Deliveries that are settled or under way, with the offset of their record."""
+    begun: set[str] = field(default_factory=set)
+    """Deliveries of which nobody knows whether they arrived."""
     past: dict[str, Past] = field(default_factory=dict)
     """By lane."""
     committed: int = -1
@@ -72,7 +74,9 @@ class AlertWorker:
         """Whether the group has said which partitions are ours, be it none."""
         self._broken = 0
         self._producer = Producer(
-            settings.librdkafka({"enable.idempotence": True, "message.max.bytes": RECORD_BYTES_MAX})
+            settings.librdkafka(
+                {"enable.idempotence": True, "linger.ms": 0, "message.max.bytes": RECORD_BYTES_MAX}
+            )
         )
         notes, outcomes = partitions(self._producer, settings, [NOTIFICATIONS, DELIVERIES])
         if notes != outcomes:
@@ -154,7 +158,7 @@ class AlertWorker:
                 self._where[delivery.id] = number
                 part.past.setdefault(delivery.lane, Past())
         for delivery in new:
-            self._postman.put(delivery, part.past[delivery.lane])
+            self._postman.put(delivery, part.past[delivery.lane], begun=delivery.id in part.begun)
 
     def _deliveries(self, value: bytes) -> list[Delivery]:
         try:
@@ -182,6 +186,8 @@ class AlertWorker:
         if self._producer.flush(FLUSH_SECONDS) or refused:
             what = refused[0] if refused else f"nothing for {FLUSH_SECONDS:.0f} s"
             raise KafkaFailed(f"Kafka {self._settings.address} did not take what came of a message: {what}")
+        if outcome.state in UNSETTLED:
+            return
         with self._door:
             del self._where[delivered.id]
             part = self._parts.get(number)
@@ -199,6 +205,9 @@ class AlertWorker:
             part = _Part()
             for record in read(self._settings, DELIVERIES, one.partition):
                 delivered = Delivered.model_validate_json(record.value)
+                if delivered.state in UNSETTLED:
+                    (part.begun.add if delivered.state == "begun" else part.begun.discard)(delivered.id)
+                    continue
                 part.known[delivered.id] = -1
                 part.past.setdefault(delivered.lane, Past()).note(delivered)
             with self._door:

@@ -2,29 +2,25 @@
 
 from confluent_kafka import Producer
 
-from runner.kafka.plan import Plan
 from runner.kafka.records import headers
 from runner.kafka.settings import KafkaFailed, KafkaSettings
+from runner.kafka.stages import Stage
 from schemas.answers import Answer
-from schemas.city import City
-from schemas.vocabulary import Vocabulary
-from streams.causes import Causes
 
 SECONDS = 30.0
 
 
-def keep(city: City, vocabulary: Vocabulary, causes: Causes, settings: KafkaSettings, answer: Answer) -> None:
-    """Write the answer; it is on Kafka when this returns."""
-    desk = Plan(city, vocabulary, causes, settings).correlate()[-1]
+def keep(city: str, desk: Stage, settings: KafkaSettings, answer: Answer) -> None:
+    """Write the answer where the ``desk`` reads; it is on Kafka when this returns."""
     refused: list[str] = []
     producer = Producer(settings.librdkafka({"enable.idempotence": True}))
     (partition,) = desk.partitions
     producer.produce(
         settings.name(desk.source),
         answer.model_dump_json().encode(),
-        city.city,
+        city,
         partition,
-        headers=headers("answer", f"/{city.city}/people/0", answer.id),
+        headers=headers("answer", f"/{city}/people/0", answer.id),
         on_delivery=lambda error, _: refused.append(error.str()) if error is not None else None,
     )
     if producer.flush(SECONDS) or refused:

@@ -8,8 +8,8 @@ import platform
 from pathlib import Path
 
 from runner.kafka.settings import KafkaSettings
-from runner.metrics import LOOPBACK
 from runner.supervisor import Service
+from runner.webserver import LOOPBACK
 
 MEMBER = "CROSSCURRENT_KAFKA_MEMBER"
 

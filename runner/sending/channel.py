@@ -6,6 +6,7 @@ SendFailed
 """
 
 import os
+import ssl
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -24,11 +25,20 @@ class SendFailed(CrosscurrentError):
 
 
 class TryAgain(SendFailed):
-    """It may work later; ``after`` is how many seconds the receiver asked us to wait."""
+    """It may work later; ``after`` is how many seconds the receiver asked us to wait. ``sent``: it may have
+    arrived all the same.
+    """
 
-    def __init__(self, reason: str, after: float | None = None) -> None:
+    def __init__(self, reason: str, after: float | None = None, *, sent: bool = False) -> None:
         super().__init__(reason)
-        self.after = after
+        self.after, self.sent = after, sent
+
+
+def untrusted(error: ssl.SSLCertVerificationError) -> str:
+    """What is wrong with a certificate, and what can be done."""
+    return (
+        f"its certificate is not trusted: {error.verify_message}; SSL_CERT_FILE names authorities of your own"
+    )
 
 
 class NeverMind(SendFailed):

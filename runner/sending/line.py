@@ -30,6 +30,8 @@ BREAK_AFTER = 8
 BREAK_SECONDS = 20.0
 ASK_SECONDS = 0.05
 """How soon whoever may not send asks again."""
+HEARD = ("accepted", "unsure")
+"""A receiver that has, or may have, heard of a fire is owed its end."""
 STALE = HOUR
 """A fire that is older than this when it is first looked at wakes nobody any more."""
 
@@ -88,7 +90,7 @@ class Past:
 
     def note(self, delivered: Delivered) -> None:
         """One more thing that came of a message of this lane."""
-        self.fired |= delivered.state == "accepted" and delivered.kind != "resolved"
+        self.fired |= delivered.state in HEARD and delivered.kind != "resolved"
         self.memo = delivered.memo
 
 
@@ -99,10 +101,13 @@ class _Lane:
     attempts: int = 0
     first_tried: float = 0.0
     busy: bool = False
+    begun: set[str] = field(default_factory=set)
+    """Deliveries that somebody before us began and did not settle."""
 
 
 class Line:
-    """``settled`` is told each outcome, by the thread that sent; what it raises ends the line, and is kept in
+    """``settled`` is told each outcome, by the thread that sent (and of a receiver that gets each message at
+    most once also what settles nothing, ``UNSETTLED``); what it raises ends the line, and is kept in
     ``failure``. ``clock`` tells the wall clock in seconds; while ``may`` says no, nothing is taken up.
     """
 
@@ -120,6 +125,7 @@ class Line:
         may: Callable[[], bool] = lambda: True,
     ) -> None:
         self._channel, self._receiver, self._settled = channel, receiver, settled
+        self._once = receiver.delivery == "at-most-once"
         self._clock, self._first_wait, self._break = clock, first_wait, break_seconds
         self._random = Random(seed)  # noqa: S311 - spreads retries, and guards nothing
         self._lanes: dict[str, _Lane] = {}
@@ -153,13 +159,16 @@ class Line:
                 thread.join()
         self._channel.close()
 
-    def put(self, delivery: Delivery, past: Past) -> None:
-        """One more message; ``past`` counts where its lane is not known yet."""
+    def put(self, delivery: Delivery, past: Past, *, begun: bool = False) -> None:
+        """One more message; ``past`` counts where its lane is not known yet. ``begun``: an attempt that
+        nobody knows the end of was made before us.
+        """
         with self._changed:
             lane = self._lanes.get(delivery.lane)
             if lane is None:
                 lane = self._lanes[delivery.lane] = _Lane(past)
             lane.waiting.append(delivery)
+            lane.begun |= {delivery.id} if begun else set()
             if len(lane.waiting) == 1 and not lane.busy:
                 self._wake(delivery.lane, time.monotonic())
 
@@ -254,6 +263,10 @@ class Line:
             with self._changed:
                 self._sent.pop()  # it took nobody's time
             return self._outcome(lane, delivery, *why), 0.0
+        if self._once:
+            self._settled(self._outcome(lane, delivery, "begun", "an attempt begins"))
+            if not self._may():  # frozen meanwhile: somebody else may have it now
+                return None, ASK_SECONDS
         lane.attempts += 1
         self.attempts += 1
         if lane.attempts == 1:
@@ -262,9 +275,14 @@ class Line:
             memo = self._send(delivery.notification, lane.past.memo)
         except TryAgain as error:
             self._note(failed=True)
+            if self._once and error.sent:
+                reason = f"{error}; it may have arrived, and is not sent again"
+                return self._outcome(lane, delivery, "unsure", reason), 0.0
             if self._clock() - lane.first_tried >= self._receiver.give_up / SECOND:
                 reason = f"{error}; given up after {lane.attempts} attempts"
                 return self._outcome(lane, delivery, "dead", reason), 0.0
+            if self._once:
+                self._settled(self._outcome(lane, delivery, "failed", str(error)))
             return None, error.after if error.after is not None else self._wait(lane.attempts)
         except SendFailed as error:
             self._note(failed=not isinstance(error, NeverMind))
@@ -278,10 +296,12 @@ class Line:
         except SendFailed:
             raise
         except Exception as error:  # one receiver, or a library, that misbehaves stops nobody else
-            raise TryAgain(f"the channel failed ({type(error).__name__})") from error
+            raise TryAgain(f"the channel failed ({type(error).__name__})", sent=True) from error
 
     def _too_late(self, lane: _Lane, delivery: Delivery) -> tuple[DeliveryState, str] | None:
         note = delivery.notification
+        if self._once and delivery.id in lane.begun:
+            return "unsure", "begun before a kill, and perhaps received; it is not sent again"
         if note.kind == "resolved":
             return None if lane.past.fired else ("skipped", "nobody there had heard of it")
         age = self._clock() * SECOND - note.at

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.utils import formatdate
 
 from runner.sending.addresses import resolve
-from runner.sending.channel import Memo, NeverMind, TryAgain, key_of, secret_of
+from runner.sending.channel import Memo, NeverMind, TryAgain, key_of, secret_of, untrusted
 from schemas.notifications import Notification
 from schemas.receivers import Smtp
 from schemas.times import SECOND
@@ -29,7 +29,15 @@ class SmtpChannel:
     def send(self, notification: Notification, memo: Memo) -> Memo:
         """Hand it to the server."""
         try:
-            with self._connected() as server:
+            server = self._connected()
+        except ssl.SSLCertVerificationError as error:
+            raise TryAgain(f"the connection failed ({untrusted(error)})") from error
+        except smtplib.SMTPResponseException as error:
+            raise _failure(error.smtp_code) from error
+        except (smtplib.SMTPException, OSError) as error:
+            raise TryAgain(f"the connection failed ({type(error).__name__})") from error
+        try:
+            with server:
                 refused = server.send_message(mail(notification, self._receiver))
         except smtplib.SMTPResponseException as error:
             raise _failure(error.smtp_code) from error
@@ -37,7 +45,7 @@ class SmtpChannel:
             codes = [code for code, _ in error.recipients.values()]
             raise _failure(min(codes, default=550)) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise TryAgain(f"the connection failed ({type(error).__name__})") from error
+            raise TryAgain(f"the connection failed ({type(error).__name__})", sent=True) from error
         if refused:
             raise NeverMind(f"{len(refused)} of its addresses were refused")
         return memo

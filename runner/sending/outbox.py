@@ -4,7 +4,7 @@ In:  notifications as the store gets them; outcomes.
 Out: deliveries to the lines, each until it is settled, over kills and restarts.
 Promises: an outcome is on the disk before the next message of its thread is tried; what is settled is never
 sent again, also when the results are computed anew. A kill between a receiver's answer and the disk repeats
-one message under its own key.
+one message under its own key; a receiver that gets each at most once is not sent it again.
 """
 
 import threading
@@ -18,7 +18,7 @@ from runner.sending.line import Outcome, Past
 from runner.sending.postman import Postman
 from runner.store import Store
 from schemas.alerting import Policy
-from schemas.notifications import Delivered
+from schemas.notifications import UNSETTLED, Delivered, DeliveryState
 
 VERSION = 1
 TABLES = """
@@ -47,11 +47,11 @@ class Outbox:
                 (record.id, record.lane, record.at, record.model_dump_json()),
             )
 
-    def is_settled(self, delivery: str) -> bool:
-        """Whether a delivery needs nothing more."""
+    def state(self, delivery: str) -> DeliveryState | None:
+        """What came of a delivery; None where it was not tried."""
         with self._door:
-            found = self._writer.execute("SELECT 1 FROM deliveries WHERE id = ?", (delivery,)).fetchone()
-        return found is not None
+            found = self._writer.execute("SELECT body FROM deliveries WHERE id = ?", (delivery,)).fetchone()
+        return None if found is None else Delivered.model_validate_json(found[0]).state
 
     def past(self, lane: str) -> Past:
         """What is known of a lane."""
@@ -120,7 +120,8 @@ class Sending:
         found = self._store.notifications_after(self._row, BATCH)
         for row, notification in found:
             for delivery in self._postman.deliveries(notification):
-                if not self._outbox.is_settled(delivery.id):
-                    self._postman.put(delivery, self._outbox.past(delivery.lane))
+                state = self._outbox.state(delivery.id)
+                if state is None or state in UNSETTLED:
+                    self._postman.put(delivery, self._outbox.past(delivery.lane), begun=state == "begun")
             self._row = row
         return bool(found)

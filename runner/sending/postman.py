@@ -13,7 +13,7 @@ from runner.metrics import Figure
 from runner.sending.line import Delivery, Line, Outcome, Past
 from runner.sending.opening import channel_of, receivers_of
 from schemas.alerting import Policy
-from schemas.notifications import Notification
+from schemas.notifications import UNSETTLED, Notification
 
 SAYS = "Messages, by receiver and what came of them."
 
@@ -51,9 +51,11 @@ class Postman:
             notification = notification.model_copy(update={"text": self._signer.with_links(notification)})
         return [Delivery(notification, name) for name in receivers_of(self._policy, notification.to)]
 
-    def put(self, delivery: Delivery, past: Past) -> None:
-        """Send it when its turn comes; ``past`` counts where its lane is not known yet."""
-        self._lines[delivery.receiver].put(delivery, past)
+    def put(self, delivery: Delivery, past: Past, *, begun: bool = False) -> None:
+        """Send it when its turn comes; ``past`` counts where its lane is not known yet. ``begun``: an attempt
+        that nobody knows the end of was made before us.
+        """
+        self._lines[delivery.receiver].put(delivery, past, begun=begun)
 
     def drop(self, lanes: Callable[[str], bool]) -> None:
         """Forget lanes: somebody else has them now."""
@@ -86,4 +88,5 @@ class Postman:
 
     def _settle(self, outcome: Outcome) -> None:
         self._settled(outcome)
-        self._counts[outcome.delivery.receiver, outcome.state] += 1
+        if outcome.state not in UNSETTLED:
+            self._counts[outcome.delivery.receiver, outcome.state] += 1

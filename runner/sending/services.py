@@ -42,7 +42,7 @@ class AppriseChannel:
         over = notification.kind == "resolved"
         kind = apprise.NotifyType.SUCCESS if over else TYPES[notification.severity]
         if not self._service.notify(body=notification.text, title=notification.title, notify_type=kind):
-            raise TryAgain("Apprise could not deliver it")
+            raise TryAgain("Apprise could not deliver it", sent=True)  # it does not say why
         return memo
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ up to a bound, within the time that the receiver is given; what is said of a fai
 nor the query of an address, where secrets stand.
 """
 
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from runner.sending.addresses import resolve
-from runner.sending.channel import NeverMind, TryAgain
+from runner.sending.channel import NeverMind, TryAgain, untrusted
 
 ANSWER_BYTES_MAX = 64 * 1024
 AGAIN = frozenset({408, 425, 429})
@@ -81,15 +82,26 @@ class Web:
                 _judge(response)
                 return Answer(response.status_code, body)
         except httpx.TimeoutException as error:
-            raise TryAgain(f"no answer within {self._timeout:g} s") from error
+            sent = not isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout)
+            raise TryAgain(f"no answer within {self._timeout:g} s", sent=sent) from error
+        except httpx.ConnectError as error:
+            raise TryAgain(f"the connection failed ({_why(error)})") from error
         except httpx.TransportError as error:
-            raise TryAgain(f"the connection failed ({type(error).__name__})") from error
+            raise TryAgain(f"the connection failed ({type(error).__name__})", sent=True) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise NeverMind("its address is none; expected https://HOST/...") from error
 
     def close(self) -> None:
         """Let go of connections."""
         self._client.close()
+
+
+def _why(error: httpx.ConnectError) -> str:
+    """Its kind; of a certificate that is not trusted what is wrong with it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__ if cause is None else untrusted(cause)
 
 
 def _judge(response: httpx.Response) -> None:

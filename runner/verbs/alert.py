@@ -1,13 +1,25 @@
 """``crosscurrent alert``: notifications on Kafka to people. Any number of replicas share the work.
 
 In:  a Kafka, a city model with its alerts.yaml.
-Out: messages through the receivers; what came of each, on its topic.
+Out: messages through the receivers; what came of each, on its topic; people's answers, where links lead here;
+     a sign of life to an address outside.
 """
 
 import argparse
 import os
 import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.kafka.settings import KafkaSettings
+    from runner.kafka.stages import Stage
+    from runner.linkpage import LinkDoor
+    from schemas.alerting import Heartbeat, Policy
+    from schemas.city import City
 
 SUMMARY = "Send what Kafka holds for people; replicas share the work, and page nobody twice."
 
@@ -25,10 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", metavar="PLACE", help="serve /metrics, /health and /ready at [HOST:]PORT"
     )
+    parser.add_argument(
+        "--answers", metavar="PLACE", help="take answers by links in messages at [HOST:]PORT/answer/..."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Work until Ctrl-C (130) or SIGTERM (0). Raises BadConfig, KafkaFailed, ExtraMissing, NoSecret."""
+    """Work until Ctrl-C (130) or SIGTERM (0). Raises BadConfig, BadUsage, KafkaFailed, ExtraMissing,
+    NoSecret.
+    """
     from alerts.policyfile import load_policy
     from runner.extras import needs
     from runner.interrupts import interrupts
@@ -42,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
 
     settings = kafka_settings(args.kafka, os.environ)
     city = load_city(args.city)
+    policy = load_policy(args.city, city)
     failures: list[Exception] = []
-    with interrupts() as caught:
-        worker = AlertWorker(settings, city.city, load_policy(args.city, city))
-        metrics = args.metrics and Metrics(args.metrics, worker.figures, lambda: worker.begun)
+    with interrupts() as caught, ExitStack() as stack:
+        worker = AlertWorker(settings, city.city, policy)
         stopping = threading.Event()
 
         def work() -> None:
@@ -55,9 +72,16 @@ def run(args: argparse.Namespace) -> int:
                 failures.append(error)
                 caught.leave()
 
+        if args.metrics:
+            stack.enter_context(Metrics(args.metrics, worker.figures, lambda: worker.begun))
+        if args.answers or policy.heartbeat:
+            desk = _desk(args.city, city, settings)
+            if args.answers:
+                door = stack.enter_context(_door(args.answers, policy, settings, city.city, desk))
+                say(f"answers  {door.address}/answer/...")
+            if policy.heartbeat:
+                stack.enter_context(_beating(policy.heartbeat, settings, city.city, desk))
         thread = threading.Thread(target=work, name="alert")
-        if metrics:
-            metrics.start()
         thread.start()
         try:
             say(f"sending for {city.city} on {settings.address}")
@@ -65,8 +89,44 @@ def run(args: argparse.Namespace) -> int:
         finally:
             stopping.set()
             thread.join()
-            if metrics:
-                metrics.stop()
     if failures:
         raise failures[0]
     return caught.status
+
+
+def _desk(path: Path, city: "City", settings: "KafkaSettings") -> "Stage":
+    """The stage that decides what people are told."""
+    from runner.kafka.plan import Plan
+    from schemas.vocabulary import load_vocabulary
+    from streams.causes import load_causes
+
+    return Plan(city, load_vocabulary(beside=path), load_causes(), settings).correlate()[-1]
+
+
+def _door(place: str, policy: "Policy", settings: "KafkaSettings", city: str, desk: "Stage") -> "LinkDoor":
+    """Takes answers to what the links in messages offer."""
+    from runner.answering import signer_of
+    from runner.kafka.answering import keep
+    from runner.linkpage import LinkDoor, LinkPages
+    from runner.moments import BadUsage
+
+    signer = signer_of(policy)
+    if signer is None:
+        raise BadUsage("--answers: the alerts.yaml has no links to answer by (links: answers and secret)")
+    pages = LinkPages(signer, "incident {}".format, lambda answer: keep(city, desk, settings, answer))
+    return LinkDoor(place, pages)
+
+
+@contextmanager
+def _beating(heartbeat: "Heartbeat", settings: "KafkaSettings", city: str, desk: "Stage") -> "Iterator[None]":
+    """A sign of life for as long as the desk gets on, and we are there."""
+    from runner.kafka.pulse import Pulse
+    from runner.sending.heart import Heart
+
+    pulse, heart = Pulse(settings, city, desk), Heart(heartbeat)
+    heart.start(pulse)
+    try:
+        yield
+    finally:
+        heart.stop()
+        pulse.close()

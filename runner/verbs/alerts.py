@@ -97,6 +97,9 @@ def _to_kafka(args: argparse.Namespace, answer: "Answer") -> None:
         raise BadUsage(f"{args.action}: --kafka needs --city FILE, which says whose incident it is")
     with needs("kafka"):
         from runner.kafka.answering import keep
+        from runner.kafka.plan import Plan
 
     settings = kafka_settings(args.kafka, os.environ)
-    keep(load_city(args.city), load_vocabulary(beside=args.city), load_causes(), settings, answer)
+    city = load_city(args.city)
+    plan = Plan(city, load_vocabulary(beside=args.city), load_causes(), settings)
+    keep(city.city, plan.correlate()[-1], settings, answer)

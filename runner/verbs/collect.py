@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from collectors.mqtt import Collector
     from runner.kafka.collecting import KafkaLog
+    from runner.livetime import LiveTime
     from runner.metrics import Figure
 
 SUMMARY = "Bring what an MQTT broker delivers onto Kafka, acknowledged when Kafka has it."
-IDLE_SECONDS = 1.0
+LOOK_SECONDS = 0.25
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from runner.extras import needs
     from runner.interrupts import interrupts
     from runner.kafka.settings import kafka_settings
+    from runner.livetime import LiveTime
     from runner.metrics import Metrics
     from runner.serving import say
     from schemas.cityfile import load_city
@@ -82,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
         collector.start()
         try:
             say(f"collecting {city.city} from {mqtt.address} onto {kafka.address}")
-            _tell_silence(log, args.until_idle)
+            _tell_time(log, LiveTime(city), args.until_idle)
             if log.stream_time is not None:
                 log.pass_time(log.stream_time)  # the end of the input: what waits for time is looked at
         finally:
@@ -127,11 +129,9 @@ def _figures(log: "KafkaLog", collector: "Collector") -> "Iterator[Figure]":
         yield from stream_time(now)
 
 
-def _tell_silence(log: "KafkaLog", until_idle: float | None) -> None:
-    """Where a live city is silent, let its sites know that time passes; return when idle for so long."""
-    from runner.silence import time_in_silence
-
+def _tell_time(log: "KafkaLog", live: "LiveTime", until_idle: float | None) -> None:
+    """In a live city, let its sites know that time passes; return when idle for so long."""
     while until_idle is None or time.monotonic() - log.last_received < until_idle:
-        time.sleep(IDLE_SECONDS)
-        if (now := time_in_silence(log.last_received, log.stream_time)) is not None:
+        time.sleep(LOOK_SECONDS)
+        if (now := live.tick(log.last_received, log.stream_time)) is not None:
             log.pass_time(now)

@@ -12,6 +12,7 @@ from schemas.answers import Answer
 from schemas.city import City
 from schemas.incidents import IncidentMove, IncidentRevision, Member, Root
 from schemas.notifications import Decision, Notification
+from schemas.times import MINUTE
 from tests.scenario import at, city_of, clock
 
 CITY = city_of(
@@ -91,10 +92,13 @@ def answer(kind: str, time: str, incident: str = "i-1", minutes: int | None = No
 
 
 class Night:
-    """A desk under a policy, and what it says over a stretch of time."""
+    """A desk under a policy, and what it says over a stretch of time. It steps by minutes: two to settle."""
 
     def __init__(self, text: str, city: City = CITY) -> None:
-        self.desk = Desk(policy_of(text, city), city)
+        policy = policy_of(text, city)
+        if "settle" not in policy.model_fields_set:
+            policy = policy.model_copy(update={"settle": 2 * MINUTE})
+        self.desk = Desk(policy, city)
         self.said: list[Said] = []
         self.now = 0
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from alerts.desk import Desk
 from alerts.speaking import Said
 from schemas.alarms import Severity
+from schemas.alerting import Policy
 from schemas.incidents import IncidentMove, IncidentRevision
 from schemas.notifications import Notification
 from schemas.times import MINUTE
@@ -32,15 +33,27 @@ def messages(said: Iterable[Said]) -> list[Notification]:
 
 
 def test_people_hear_of_an_incident_once_after_it_has_settled() -> None:
-    """Two minutes to find the root, then one message, and no more while nothing matters."""
-    assert told(Desk(), revision(), "08:01", "08:02", "08:03", revision(change="more"), "08:04") == [
+    """Two minutes here to find the root, then one message, and no more while nothing matters."""
+    desk = Desk(Policy(settle=2 * MINUTE))
+    assert told(desk, revision(), "08:01", "08:02", "08:03", revision(change="more"), "08:04") == [
         "08:02 i-1 opened: a new incident"
     ]
 
 
 def test_an_incident_that_is_over_before_it_settled_is_no_message() -> None:
     """Nobody is woken for what is gone, nor told that it is."""
-    assert told(Desk(), revision(), "08:01", revision(change="closed", closed="08:01"), "08:05") == []
+    desk = Desk(Policy(settle=2 * MINUTE))
+    assert told(desk, revision(), "08:01", revision(change="closed", closed="08:01"), "08:05") == []
+
+
+def test_two_seconds_settle_an_incident_where_nobody_says_otherwise() -> None:
+    """At the first look after them; what joins it meanwhile is in the message."""
+    desk, known = Desk(), at("08:00")
+    desk.take(revision())
+    assert messages(desk.look(known + 1_500)) == []
+    desk.take(revision(change="more", severity=Severity.CRITICAL))
+    (page,) = messages(desk.look(known + 2_000))
+    assert (page.kind, page.severity, page.at) == ("opened", "critical", known + 2_000)
 
 
 def test_information_wakes_nobody() -> None:

@@ -18,8 +18,8 @@ from collectors import recording
 from collectors.intake import Intake
 from collectors.messages import Message
 from runner import embedded as embedded_module
+from runner import livetime
 from runner import reception as reception_module
-from runner import silence
 from runner.core import Core
 from runner.database import CannotRun
 from runner.embedded import Embedded
@@ -132,7 +132,7 @@ def test_a_live_city_that_falls_silent_is_noticed(
     city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the wall clock agrees with stream time and nothing comes, time passes all the same."""
-    monkeypatch.setattr(silence, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(livetime, "SILENCE_SECONDS", 0.2)
     now = time.time_ns() // 1_000_000
     at = json.dumps({"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now / 1000 - 120))})
     with running(city, tmp_path) as embedded:
@@ -144,7 +144,7 @@ def test_a_day_that_is_played_never_ticks(
     city: City, storm: list[Message], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stream time in the past is left alone, however long nothing comes."""
-    monkeypatch.setattr(silence, "SILENCE_SECONDS", 0.0)
+    monkeypatch.setattr(livetime, "SILENCE_SECONDS", 0.0)
     monkeypatch.setattr(embedded_module, "IDLE_SECONDS", 0.01)
     with running(city, tmp_path) as embedded:
         publish(embedded, storm[:500])

@@ -33,6 +33,7 @@ from tests.servers import Alertmanager
 INCIDENTS = 300 * int(os.environ.get("CROSSCURRENT_CHAOS_ROUNDS", "1"))
 KINDS: tuple[Literal["opened", "updated", "resolved"], ...] = ("opened", "updated", "resolved")
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
+ATOM = "{http://www.w3.org/2005/Atom}"
 
 
 def policy(**receivers: dict[str, object]) -> Policy:
@@ -268,6 +269,33 @@ def test_warnings_for_the_public_are_cap_files(tmp_path: Path) -> None:
     assert order == ["identifier", "sender", "sent", "status", "msgType", "scope", "references", "info"]
 
 
+def test_warnings_for_the_public_are_a_feed_too(tmp_path: Path) -> None:
+    """Newest first, each with its file; after a restart the older ones are still in it."""
+    cap: dict[str, object] = {
+        "type": "cap",
+        "folder": str(tmp_path),
+        "sender": "city@example.org",
+        "area": "Riverton",
+    }
+    Post(policy(desk=cap)).send(message(1, age=5), message(2, age=4))
+    Post(policy(desk={**cap, "url": "https://example.org/cap"})).send(
+        message(1, "resolved"), past=Past(fired=True)
+    )
+    feed = ET.parse(tmp_path / "index.atom").getroot()
+    entries = feed.findall(f"{ATOM}entry")
+    links = [link.get("href") for entry in entries for link in entry.findall(f"{ATOM}link")]
+    assert links == [
+        f"https://example.org/cap/{name}-desk.xml" for name in ("1-resolved", "2-opened", "1-opened")
+    ]
+    assert [entry.findtext(f"{ATOM}title") for entry in entries] == [
+        "Cancel: [warning] pump-1 dead (north)",
+        "Alert: [warning] pump-2 dead (north)",
+        "Alert: [warning] pump-1 dead (north)",
+    ]
+    assert feed.findtext(f"{ATOM}updated") == entries[0].findtext(f"{ATOM}updated")
+    assert all((tmp_path / str(link).rpartition("/")[2]).is_file() for link in links)
+
+
 def test_loopback_and_private_addresses_are_refused_unless_allowed() -> None:
     """A message is no way into the city's own network."""
     with Hook() as hook:
@@ -373,14 +401,14 @@ def test_what_was_accepted_is_not_sent_again_after_a_restart(tmp_path: Path) -> 
         postman.start()
         (delivery,) = postman.deliveries(message(1))
         postman.put(delivery, outbox.past(delivery.lane))
-        _until(lambda: outbox.is_settled(delivery.id))
+        _until(lambda: outbox.state(delivery.id) == "accepted")
         postman.stop()
     outbox.close()
 
     again = Outbox(tmp_path)
-    assert again.is_settled(delivery.id)
+    assert again.state(delivery.id) == "accepted"
     assert again.past(delivery.lane).fired
-    assert not again.is_settled("another")
+    assert again.state("another") is None
     again.close()
 
 
