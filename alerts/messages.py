@@ -17,6 +17,7 @@ from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from alerts.facts import Facts
+from schemas.alarms import condition_words
 from schemas.alerting import Policy, Runbook
 from schemas.city import City
 from schemas.incidents import IncidentRevision
@@ -52,7 +53,7 @@ class Messages:
         self, kind: str, incident: IncidentRevision, facts: Facts, *, reason: str, known: str, at: int
     ) -> Message:
         """The message of a kind; ``known`` is the incident's name that people were told first."""
-        words = self._words(incident, facts, reason, known, at)
+        words = self._words(kind, incident, facts, reason, known, at)
         text = self._render(kind, words)
         for name in EXPENDABLE:
             if len(text) > SCREEN:
@@ -61,18 +62,19 @@ class Messages:
         return Message(_cut(self._render("title", words), TITLE_MAX), _cut(text, SCREEN))
 
     def _words(
-        self, incident: IncidentRevision, facts: Facts, reason: str, known: str, at: int
+        self, kind: str, incident: IncidentRevision, facts: Facts, reason: str, known: str, at: int
     ) -> dict[str, str]:
         root, links = incident.root, self._policy.links
         runbook = self._runbook(facts)
         customers = self._customers(incident)
         return {
             "incident": known,
+            "kind": kind,
             "severity": incident.severity,
             "summary": _cut(incident.summary, SUMMARY_MAX),
             "asset": root.asset,
-            "condition": root.condition,
-            "cause": f"{root.asset} {root.condition}",
+            "condition": condition_words(root.condition),
+            "cause": f"{root.asset} {condition_words(root.condition)}",
             "probability": f"{root.probability:.0%}",
             "since": self._clock(root.since),
             "zones": ", ".join(sorted(facts.zones)),
@@ -118,7 +120,7 @@ class Messages:
             return ""
         first = coming[0]
         when = f"from {self._clock(first.start)}" if first.start > at else f"by {self._clock(first.end)}"
-        return f"{first.asset} {first.condition} {when} ({first.probability:.0%})"
+        return f"{first.asset} {condition_words(first.condition)} {when} ({first.probability:.0%})"
 
     def _clock(self, at: int) -> str:
         return local_text(at, self._zone)
@@ -143,8 +145,8 @@ def ours() -> dict[str, Template]:
 
 def fault(text: str) -> str | None:
     """What is wrong with a template; None where nothing is."""
-    names = ("incident severity summary asset condition cause probability since zones utilities customers "
-             "explanation next step runbook reason console dashboard lasted")  # fmt: skip
+    names = ("incident kind severity summary asset condition cause probability since zones utilities "
+             "customers explanation next step runbook reason console dashboard lasted")  # fmt: skip
     try:
         render(template(text), dict.fromkeys(names.split(), "x"))
     except TemplateError as error:

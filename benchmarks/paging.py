@@ -8,6 +8,10 @@ which nobody acknowledges anything. From the very same alarms the two others are
 - grouped: Alertmanager's ``group_by: [zone]``, ``group_wait: 30s``, ``group_interval: 15m``: a page when a
   group begins and at each later flush that finds a new alarm in it, until all of it is resolved.
 
+Each day is then lived: moved to a day that is still to come, played over real MQTT into ``up``, which sends
+to real webhooks, and compared, message by message, with its own replay. ``live_missed`` (due by the replay,
+and did not come) and ``live_more`` (came twice, or was not due) should be 0.
+
 True causes are those of the labels. A page is what wakes somebody anew: ``opened`` and ``escalated``; updates
 join the thread that is there. ``pages_per_cause_and_desk`` counts first pages only.
 """
@@ -23,11 +27,15 @@ from typing import Any, NamedTuple
 
 from common import ROOT, flags, machine, report
 
+from collectors.recording import read
 from runner.labels import load_labels
 from runner.replay import replay
 from schemas.city import City
 from schemas.cityfile import load_city
+from schemas.notifications import Notification
 from schemas.times import MINUTE, SECOND, parse_time
+from tests.receivers import Hook
+from tests.runner.liveday import Arrival, ahead, came, due, hooked, lived
 
 RIVERTON = ROOT / "cities" / "riverton"
 DAYS = ("storm-day", "feeder-day", "demo-day", "storm-day-faults")
@@ -57,6 +65,10 @@ class Load(NamedTuple):
     per_alarm_busiest: int
     grouped: int
     grouped_busiest: int
+    live: int
+    """Messages that came when it was lived, over all receivers."""
+    live_missed: int
+    live_more: int
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -122,6 +134,7 @@ def judged(recording: Path, out: Path) -> Load:
     raised = [parse_time(alarm["raised"]) for alarm in alarms]
     flushes = grouped(alarms, city)
     kinds = Counter(note["kind"] for note in notes)
+    wanted, arrived = _lived(recording, out)
     return Load(
         causes=len(labels.incidents),
         threads=len({thread for thread, _ in fired}),
@@ -136,7 +149,24 @@ def judged(recording: Path, out: Path) -> Load:
         per_alarm_busiest=busiest(raised),
         grouped=len(flushes),
         grouped_busiest=busiest(flushes),
+        live=arrived.total(),
+        live_missed=(wanted - arrived).total(),
+        live_more=(arrived - wanted).total(),
     )
+
+
+def _lived(recording: Path, out: Path) -> tuple[Counter[Arrival], Counter[Arrival]]:
+    """What should come on a day like this one, and what does."""
+    folder = out / "live"
+    folder.mkdir()
+    moved = ahead(list(read(recording, lambda *_: None)), folder / "day.jsonl")
+    with Hook() as hook:
+        city = hooked(recording.with_name("city.yaml"), folder, hook)
+        replay(moved, city, folder / "replayed")
+        notes = [Notification.model_validate(line) for line in lines(folder / "replayed/notifications.jsonl")]
+        wanted = Counter(due(city, notes))
+        lived(moved, city, folder / "data", lambda: len(hook.requests) >= wanted.total())
+        return wanted, Counter(came(hook))
 
 
 def recordings() -> list[Path]:
@@ -150,7 +180,7 @@ def main() -> int:
     """Replay, count, print; 0."""
     asked = flags("how often people are paged, beside a page for each alarm and grouping by zone")
     before = machine()
-    days = recordings()[: 3 if asked.quick else None]
+    days = recordings()[: 2 if asked.quick else None]
     figures: dict[str, float] = {}
     loads = []
     with tempfile.TemporaryDirectory() as room:
@@ -165,6 +195,7 @@ def main() -> int:
     figures["first_pages_per_thread_and_desk"] = sum(x.first_pages for x in loads) / sum(
         x.desks for x in loads
     )
+    figures["live_missed_or_more"] = sum(load.live_missed + load.live_more for load in loads)
     figures["busiest_ten_minutes_of_a_desk"] = max(load.busiest for load in loads)
     ours = sum(load.first_pages + load.escalated for load in loads)
     ratios = {

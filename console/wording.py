@@ -7,12 +7,13 @@ Pure: no clock, no locale, no markup; whoever puts the text on a page escapes it
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from schemas import alarms
 from schemas.times import DAY, HOUR, MINUTE, SECOND
 
 NARROW = "\u202f"
 """Narrow no-break space: between number and unit."""
 
-_LEVELS = {"high_high": "very high", "low_low": "very low", "high": "high", "low": "low"}
+condition_words = alarms.condition_words
 _UNITS = {"1": "", "degC": "°C", "uS/cm": "µS/cm", "m3/s": "m³/s"}
 _CHANGES = {
     "opened": "Opened",
@@ -27,14 +28,6 @@ _CHANGES = {
     "replaced": "Went into another incident",
     "retracted": "Retracted: late data showed it never was",
 }
-
-
-def condition_words(condition: str) -> str:
-    """``depth_high_high`` as people say it: depth very high."""
-    for suffix, words in _LEVELS.items():
-        if condition.endswith("_" + suffix):
-            return f"{condition.removesuffix('_' + suffix)} {words}".replace("_", " ")
-    return condition.replace("_", " ")
 
 
 def kind_words(kind: str) -> str:

@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +25,8 @@ from runner.answering import signer_of
 from runner.broker import EmbeddedBroker
 from runner.hours import Hours
 from runner.livetime import LiveTime
+from runner.loadwatch import SPAN, figures_of_load
+from runner.metrics import Figure
 from runner.processor import Processor
 from runner.reception import Reception
 from runner.sending.outbox import Sending
@@ -32,6 +34,7 @@ from runner.store import Retention, Store
 from schemas.alerting import Policy
 from schemas.answers import Answer
 from schemas.city import City
+from schemas.times import SECOND
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 
@@ -227,6 +230,26 @@ class Embedded:
             buffers=self._buffers(),
             failure=str(self._failure) if self._failure else None,
         )
+
+    def figures(self) -> Iterator[Figure]:
+        """How it goes, for Prometheus; operator load among it. Any thread may ask, until ``stop``."""
+        status = self.status()
+        for name, says, value in (
+            ("messages_total", "Messages received.", status.received),
+            ("readings_total", "Readings let in.", status.readings),
+        ):
+            yield Figure(f"crosscurrent_{name}", "counter", says, value)
+        yield Figure("crosscurrent_log_lag", "gauge", "Records that are not processed yet.", status.lag)
+        if self._sending:
+            yield from self._sending.figures()
+        if (now := status.stream_time) is not None:
+            says = "How far the input has got, since 1970."
+            yield Figure("crosscurrent_stream_time_seconds", "gauge", says, now / SECOND)
+            since = now - SPAN
+            standing = [alarm for alarm in self.store.open_alarms() if alarm.raised < since]
+            alarms = [*standing, *self.store.alarms(since)]
+            notes, decisions = self.store.notifications(since=since), self.store.decisions(since=since)
+            yield from figures_of_load(alarms, notes, decisions, now)
 
     def _process(self) -> None:
         try:

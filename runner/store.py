@@ -233,12 +233,13 @@ class Store:
         for (body,) in self._read("SELECT body FROM revisions ORDER BY incident, revision"):
             yield IncidentRevision.model_validate_json(body)
 
-    def notifications(self, incident: str | None = None) -> list[Notification]:
-        """What people were told, oldest first; of one incident, or all."""
+    def notifications(self, incident: str | None = None, since: int = 0) -> list[Notification]:
+        """What people were told at ``since`` or later, oldest first; of one incident, or all."""
         rows = self._read(
-            "SELECT body FROM notifications WHERE ? IS NULL OR incident = ? ORDER BY at, id",
+            "SELECT body FROM notifications WHERE (? IS NULL OR incident = ?) AND at >= ? ORDER BY at, id",
             incident,
             incident,
+            since,
         )
         return [Notification.model_validate_json(body) for (body,) in rows]
 
@@ -249,10 +250,13 @@ class Store:
         )
         return [(number, Notification.model_validate_json(body)) for number, body in rows]
 
-    def decisions(self, incident: str | None = None) -> list[Decision]:
-        """Why people were told, or not, oldest first; of one incident, or all."""
+    def decisions(self, incident: str | None = None, since: int = 0) -> list[Decision]:
+        """Why people were told, or not, at ``since`` or later, oldest first; of one incident, or all."""
         rows = self._read(
-            "SELECT body FROM decisions WHERE ? IS NULL OR incident = ? ORDER BY at, id", incident, incident
+            "SELECT body FROM decisions WHERE (? IS NULL OR incident = ?) AND at >= ? ORDER BY at, id",
+            incident,
+            incident,
+            since,
         )
         return [Decision.model_validate_json(body) for (body,) in rows]
 

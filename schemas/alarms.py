@@ -10,6 +10,7 @@ from schemas.times import Time
 
 NAMESPACE = UUID("6f1d7a52-3c0e-5b8e-9d43-0c7f6a1e2b90")
 """Root of all our UUIDv5: ids follow from content, so that writing twice writes once."""
+_LEVELS = {"high_high": "very high", "low_low": "very low", "high": "high", "low": "low"}
 
 
 def content_id(kind: str, *parts: object) -> str:
@@ -77,3 +78,11 @@ class AlarmChange(BaseModel):
     change: AlarmMove
     known_at: Time
     """Stream time at which this was known."""
+
+
+def condition_words(condition: str) -> str:
+    """``depth_high_high`` as people say it: depth very high."""
+    for suffix, words in _LEVELS.items():
+        if condition.endswith("_" + suffix):
+            return f"{condition.removesuffix('_' + suffix)} {words}".replace("_", " ")
+    return condition.replace("_", " ")

@@ -9,6 +9,7 @@ import argparse
 import os
 import threading
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,12 +51,14 @@ def run(args: argparse.Namespace) -> int:
     from runner.extras import needs
     from runner.interrupts import interrupts
     from runner.kafka.settings import kafka_settings
+    from runner.loadwatch import LoadWatch
     from runner.metrics import Metrics
     from runner.serving import say
     from schemas.cityfile import load_city
 
     with needs("kafka"):
         from runner.kafka.alerting import AlertWorker
+        from runner.kafka.tailing import Tail
 
     settings = kafka_settings(args.kafka, os.environ)
     city = load_city(args.city)
@@ -73,7 +76,11 @@ def run(args: argparse.Namespace) -> int:
                 caught.leave()
 
         if args.metrics:
-            stack.enter_context(Metrics(args.metrics, worker.figures, lambda: worker.begun))
+            watch = LoadWatch()
+            stack.enter_context(Tail(settings, city.city, watch))
+            stack.enter_context(
+                Metrics(args.metrics, lambda: chain(worker.figures(), watch.figures()), lambda: worker.begun)
+            )
         if args.answers or policy.heartbeat:
             desk = _desk(args.city, city, settings)
             if args.answers:

@@ -4,6 +4,7 @@ import argparse
 import ipaddress
 import os
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ if TYPE_CHECKING:
     from runner.archive.following import Follower
     from runner.embedded import Embedded
     from runner.influx.settings import InfluxSettings
+    from runner.metrics import Metrics
 
 SUMMARY = "Watch a city: in one process, with a web page; or all that one host needs on Kafka."
 ONE_PROCESS = ("data", "host", "mqtt_port", "console_port", "no_console", "archive", "archive_days")
-ON_KAFKA = ("detectors", "shell", "metrics")
+ON_KAFKA = ("detectors", "shell")
 LOOPBACK = "127.0.0.1"
 MQTT_PORT, CONSOLE_PORT = 1883, 8080
 
@@ -34,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--influx", metavar="URL", help="write all to this InfluxDB too: http://HOST[:PORT] or https://..."
     )
     parser.add_argument("--token-file", metavar="FILE", type=Path, help="InfluxDB: a token that may write")
+    parser.add_argument(
+        "--metrics", metavar="PLACE", help="serve /metrics, /health and /ready of all at [HOST:]PORT"
+    )
     one = parser.add_argument_group("in one process")
     one.add_argument(
         "--data",
@@ -60,9 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detectors", type=int, metavar="N", help="how many workers detect side by side (default 1)"
     )
     many.add_argument("--shell", choices=("faust", "kafka"), help="what carries the workers (default faust)")
-    many.add_argument(
-        "--metrics", metavar="PLACE", help="serve /metrics, /health and /ready of all at [HOST:]PORT"
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -151,7 +153,7 @@ def _in_one_process(args: argparse.Namespace) -> int:
     city = load_city(args.city)
     host = args.host or LOOPBACK
     policy = load_policy(args.city, city)
-    with interrupts() as caught:
+    with interrupts() as caught, ExitStack() as stack:
         embedded = Embedded(
             city,
             load_vocabulary(beside=args.city),
@@ -168,9 +170,12 @@ def _in_one_process(args: argparse.Namespace) -> int:
         follower = _follower(args, embedded)
         if _is_loopback(host):  # a player answers there alone
             embedded.hours = Hours(embedded.store.folder, args.city, args.causes, args.archive)
+        metrics = _metrics(args, embedded)
         embedded.start()
         try:
             _tell(embedded, host)
+            if metrics:
+                say(f"metrics  {stack.enter_context(metrics).address}")
             if follower:
                 say(f"archive  {args.archive}")
                 follower.start()
@@ -181,12 +186,26 @@ def _in_one_process(args: argparse.Namespace) -> int:
                 port = free_port(host, wanted, "--console-port")
                 serve(args.console, embedded, host, port, show=False)
         finally:
+            stack.close()
             if follower:
                 follower.stop()
             embedded.stop()
     if embedded.failure is not None:
         raise embedded.failure
     return caught.status
+
+
+def _metrics(args: argparse.Namespace, embedded: "Embedded") -> "Metrics | None":
+    """Where figures are to be had, if anywhere."""
+    from runner.metrics import Metrics
+
+    if args.metrics is None:
+        return None
+    try:
+        return Metrics(args.metrics, embedded.figures, lambda: embedded.failure is None)
+    except BaseException:
+        embedded.store.close()
+        raise
 
 
 def _influx(args: argparse.Namespace) -> "InfluxSettings | None":

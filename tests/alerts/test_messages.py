@@ -42,7 +42,7 @@ def test_a_message_says_what_where_since_when_why_what_next_and_what_to_do() -> 
         "[warning] pump-3 lost supply at 08:00.",
         "Probable cause: pump-3 dead (90%), since Sun 08:00.",
         "Affected: water in north, 1,200 customers.",
-        "Expected next: tank-2 level_low from Sun 09:00 (80%).",
+        "Expected next: tank-2 level low from Sun 09:00 (80%).",
         "First: Look at the voltage first.",
         "Its neighbours stayed well.",
         "Incident: http://here/incident/i-1",
@@ -56,7 +56,7 @@ def test_an_update_begins_with_what_is_new_and_an_all_clear_with_that() -> None:
     assert said(revision(), "updated").startswith("Update: it reaches water.\n[warning] feeder-7")
     over = revision(change="closed", closed="09:20", known="09:30")
     assert said(over, "resolved").startswith(
-        "All clear: feeder-7 lost supply at 08:00.\nWhy: it reaches water.\n"
+        "All clear: feeder-7 dead (north) is over.\nWhy: it reaches water.\n"
     )
     assert "It lasted 1 h 20 min." in said(over, "resolved")
 

@@ -62,6 +62,10 @@ def test_readings_of_this_hour_reach_a_webhook_once(tmp_path: Path) -> None:
             Player(recording, embedded.status().broker, math.inf).run()
             wait_until(lambda: bool(hook.requests), "a page")
             time.sleep(0.5)
+            figures = {(one.name, *one.labels.values()): one.value for one in embedded.figures()}
+            assert figures["crosscurrent_pages_last_day", "desk"] == 1
+            assert figures["crosscurrent_decisions_last_day", "route", "told"] == 1
+            assert figures["crosscurrent_alarms_last_day", "water"] == 2
             embedded.stop()
             assert embedded.failure is None
 
