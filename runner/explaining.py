@@ -4,7 +4,7 @@ In:  the folder of a replay, or a data folder; an incident by any id that it has
 Out: lines in the order of time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -15,9 +15,10 @@ from pydantic import BaseModel
 from runner.database import open_reader
 from runner.moments import BadUsage
 from schemas.alarms import Alarm
-from schemas.notifications import Decision, Notification
+from schemas.notifications import UNSETTLED, Decision, Delivered, Notification
 from schemas.times import local_text
 
+OUTBOX = "deliveries.sqlite"
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -27,6 +28,8 @@ class Kept(NamedTuple):
     notifications: list[Notification]
     decisions: list[Decision]
     alarms: list[Alarm]
+    deliveries: Sequence[Delivered] = ()
+    """What came of each message at each receiver; of those that settle something."""
 
 
 def kept_in(folder: Path) -> Kept:
@@ -51,7 +54,17 @@ def kept_in(folder: Path) -> Kept:
         [Notification.model_validate_json(body) for body in notes],
         [Decision.model_validate_json(body) for body in decisions],
         [Alarm.model_validate_json(body) for body in alarms],
+        _deliveries(folder / OUTBOX),
     )
+
+
+def _deliveries(outbox: Path) -> list[Delivered]:
+    if not outbox.exists():
+        return []
+    with closing(open_reader(outbox)) as reader:
+        rows = reader.execute("SELECT body FROM deliveries ORDER BY at, rowid").fetchall()
+    found = [Delivered.model_validate_json(body) for (body,) in rows]
+    return [one for one in found if one.state not in UNSETTLED]
 
 
 def explained(kept: Kept, incident: str, zone: ZoneInfo) -> list[str]:
@@ -77,3 +90,11 @@ def _lines(kept: Kept, zone: ZoneInfo) -> Iterator[tuple[int, tuple[str, int, in
     for number, note in enumerate(kept.notifications):
         said = f"sent: {note.kind} to {note.to}: {note.reason}"
         yield note.at, (note.incident, 1, number), f"{local_text(note.at, zone)}  {said}"
+    sent = {note.id: (number, note) for number, note in enumerate(kept.notifications)}
+    for one in kept.deliveries:
+        if (of := sent.get(one.id.removesuffix(f"/{one.receiver}"))) is not None:
+            number, note = of
+            tries = f" at attempt {one.attempts}" if one.attempts > 1 else ""
+            why = "" if one.reason == one.state else f": {one.reason}"
+            said = f"{one.receiver}: {one.kind} {one.state}{tries}{why}"
+            yield note.at, (note.incident, 2, number), f"{local_text(note.at, zone)}  {said}"

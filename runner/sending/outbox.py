@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from runner.database import open_writer, transaction
+from runner.explaining import OUTBOX
 from runner.metrics import Figure
 from runner.sending.heart import Heart
 from runner.sending.line import Outcome, Past
@@ -35,7 +36,7 @@ class Outbox:
     """The file ``deliveries.sqlite`` of a data folder. Any thread may use it. Raises CannotRun."""
 
     def __init__(self, folder: Path) -> None:
-        self._writer = open_writer(folder / "deliveries.sqlite", TABLES, VERSION, durable=True, check=False)
+        self._writer = open_writer(folder / OUTBOX, TABLES, VERSION, durable=True, check=False)
         self._door = threading.Lock()
 
     def settle(self, outcome: Outcome) -> None:

@@ -1,6 +1,6 @@
 """``crosscurrent alerts``: why people were told of an incident, and what they answer to it.
 
-In:  explain: the folder of a replay, or the data folder of ``up`` (which may be running).
+In:  explain: the folder of a replay, the data folder of ``up`` (which may be running), or a Kafka.
      acknowledge, take-over, shelve, resolve: a data folder, or a Kafka with a city model.
 Out: a line for each decision and message in the order of time; or the answer, kept.
 Exit status: 0; 1 where nothing is known of the incident.
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from runner.explaining import Kept
     from schemas.answers import Answer
+    from schemas.city import City
 
 SUMMARY = "Say who was told of an incident and why; acknowledge, take over, shelve or resolve it."
 ACTIONS = ("explain", "acknowledge", "take-over", "shelve", "resolve")
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("incident", metavar="INCIDENT", help="its id; explain: or how the id begins")
     parser.add_argument("--data", metavar="DIR", type=Path, help="data folder of up; explain: or of a replay")
     parser.add_argument("--city", metavar="FILE", type=Path, help="city model: explain tells its clocks then")
-    parser.add_argument("--kafka", metavar="ADDRESS", help="answer there, in the place of a data folder")
+    parser.add_argument("--kafka", metavar="ADDRESS", help="there, in the place of a data folder")
     parser.add_argument("--by", metavar="NAME", help="who answers")
     parser.add_argument("--note", metavar="TEXT", default="", help="why; it is kept")
     parser.add_argument("--minutes", metavar="N", type=int, help="how long it is shelved (default 60)")
@@ -59,15 +61,32 @@ def _explain(args: argparse.Namespace) -> int:
     from runner.moments import BadUsage
     from schemas.cityfile import load_city
 
-    if args.data is None:
-        raise BadUsage("explain: --data DIR, a data folder or the folder of a replay, is missing")
-    zone = ZoneInfo(load_city(args.city).timezone if args.city else "UTC")
-    lines = explained(kept_in(args.data), args.incident, zone)
+    if (args.data is None) == (args.kafka is None):
+        raise BadUsage(
+            "explain: give one of --data DIR, a data folder or the folder of a replay, and --kafka"
+        )
+    if args.kafka is not None and args.city is None:
+        raise BadUsage("explain: --kafka needs --city FILE, which says whose incident it is")
+    city = load_city(args.city) if args.city else None
+    kept = kept_in(args.data) if args.data else _on_kafka(args.kafka, city)
+    lines = explained(kept, args.incident, ZoneInfo(city.timezone if city else "UTC"))
     if not lines:
-        sys.stdout.write(f"{args.data}: nothing was decided about an incident {args.incident}\n")
+        where = args.data or args.kafka
+        sys.stdout.write(f"{where}: nothing was decided about an incident {args.incident}\n")
         return 1
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
+
+
+def _on_kafka(address: str, city: "City | None") -> "Kept":
+    from runner.extras import needs
+    from runner.kafka.settings import kafka_settings
+
+    with needs("kafka"):
+        from runner.kafka.explaining import kept_on
+
+    assert city is not None, "the caller refuses --kafka without a city"
+    return kept_on(kafka_settings(address, os.environ), city.city, alarms=False)
 
 
 def _answer(args: argparse.Namespace) -> "Answer":

@@ -102,7 +102,7 @@ def test_the_command_line_answers_into_a_data_folder(
             "minutes: Input should be greater",
         ),
         (["resolve", "i-1", "--by", "ana", "--kafka", "kafka://here"], "--kafka needs --city"),
-        (["explain", "i-1"], "--data DIR, a data folder or the folder of a replay, is missing"),
+        (["explain", "i-1"], "give one of --data DIR, a data folder or the folder of a replay, and --kafka"),
     ],
 )
 def test_what_can_not_be_answered_says_why(

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 from confluent_kafka import Producer
 
+from runner.cli import main
 from runner.kafka.records import headers
 from runner.loadwatch import LoadWatch
 from runner.metrics import Figure, figures_of
@@ -98,9 +100,16 @@ def test_what_is_older_than_a_day_is_let_go() -> None:
 
 
 def test_a_replica_on_kafka_tells_the_whole_of_its_city(
-    kafka: Kafka, prefix: str, tmp_path: Path, free_port: Callable[[], int]
+    kafka: Kafka,
+    prefix: str,
+    tmp_path: Path,
+    free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """From the topics, a day back, whoever sent the pages and however often it was started again."""
+    """From the topics, a day back, whoever sent the pages and however often it was started again; so do
+    ``alerts explain`` and ``report``.
+    """
     on_kafka, place = OnKafka(kafka, prefix), f"127.0.0.1:{free_port()}"
     producer = Producer(on_kafka.settings.librdkafka({}))
     for kind, topic, one in (
@@ -127,3 +136,12 @@ def test_a_replica_on_kafka_tells_the_whole_of_its_city(
                 wait_until(lambda: told().get("alarms_last_day water") == 1, "alarms")
                 wait_until(lambda: told().get("decisions_last_day route told") == 1, "decisions")
     assert len(hook.requests) == 2
+
+    monkeypatch.setenv("CROSSCURRENT_KAFKA_PREFIX", prefix)
+    there = ["--kafka", kafka.address, "--city", str(path)]
+    assert main(["alerts", "explain", "i-1", *there]) == 0
+    decided, sent, came = (line.split("  ", 1)[1] for line in capsys.readouterr().out.splitlines())
+    assert (sent, came) == ("sent: opened to desk: a test", "desk: opened accepted")
+    assert decided == "route: told: a test"
+    assert main(["report", *there]) == 0
+    assert "1 alarms, 2 messages to people, 2 of them pages" in capsys.readouterr().out

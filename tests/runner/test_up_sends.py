@@ -5,9 +5,12 @@ import math
 import time
 from pathlib import Path
 
+import pytest
+
 from collectors.messages import Message
 from collectors.play import Player
 from collectors.recording import Writer
+from runner.cli import main
 from runner.embedded import Embedded
 from schemas.alerting import Policy
 from schemas.times import MINUTE, SECOND, rfc3339
@@ -47,7 +50,9 @@ def outage(path: Path, minutes: int) -> None:
     writer.close()
 
 
-def test_readings_of_this_hour_reach_a_webhook_once(tmp_path: Path) -> None:
+def test_readings_of_this_hour_reach_a_webhook_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One page; after a restart on the same folder none again; a folder without receivers sends nothing."""
     recording = tmp_path / "outage.jsonl"
     outage(recording, 30)
@@ -69,6 +74,10 @@ def test_readings_of_this_hour_reach_a_webhook_once(tmp_path: Path) -> None:
             embedded.stop()
             assert embedded.failure is None
 
+    assert (
+        main(["alerts", "explain", hook.requests[0].json["incident"], "--data", str(tmp_path / "data")]) == 0
+    )
+    assert capsys.readouterr().out.splitlines()[-1].endswith("  desk: opened accepted")
     (page,) = hook.requests
     assert page.json["kind"] == "opened"
     assert page.json["asset"] == "feeder-1"
