@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from schemas.alarms import Alarm, Severity
+from schemas.alarms import Alarm, Severity, condition_words
 from schemas.notifications import Notification
 from schemas.times import DAY, HOUR, MINUTE
 
@@ -41,7 +41,7 @@ class Rate(NamedTuple):
 
 
 class Actor(NamedTuple):
-    """An alarm that came often."""
+    """An alarm that came again and again."""
 
     name: str
     times: int
@@ -83,7 +83,9 @@ def load_of(alarms: Sequence[Alarm], notes: Sequence[Notification], start: int, 
         pages=len(pages),
         messages=len(sent),
         alarms=len(raised),
-        actors=[Actor(name, times, times / len(raised)) for name, times in names.most_common(ACTORS)],
+        actors=[
+            Actor(name, times, times / len(raised)) for name, times in names.most_common(ACTORS) if times > 1
+        ],
         priorities={
             severity: sum(alarm.severity is severity for alarm in raised) / max(1, len(raised))
             for severity in Severity
@@ -125,7 +127,7 @@ def _rates(what: Iterable[tuple[str, int]], start: int, end: int) -> list[Rate]:
     for name, times in sorted(by_name.items()):
         count, inside, peak = floods(times, start, end)
         in_flood = inside * PERIOD / (end - start)
-        found.append(Rate(name, len(times), len(times) * DAY / (end - start), peak, count, in_flood))
+        found.append(Rate(name, len(times), len(times) * DAY / max(DAY, end - start), peak, count, in_flood))
     return found
 
 
@@ -152,4 +154,4 @@ def _hours(alarms: Iterable[int], pages: Iterable[int], start: int, end: int) ->
 
 
 def _name(alarm: Alarm) -> str:
-    return f"{alarm.asset} {alarm.condition}"
+    return f"{alarm.asset} {condition_words(alarm.condition)}"

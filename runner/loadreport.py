@@ -56,7 +56,8 @@ def html(load: Load, city: str, zone: ZoneInfo) -> str:
 
 
 def _title(load: Load, city: str, zone: ZoneInfo) -> str:
-    return f"Operator load of {city}, {_day(load.start, zone)} to {_day(load.end - 1, zone)}"
+    first, last = _day(load.start, zone), _day(load.end - 1, zone)
+    return f"Operator load of {city}, {first if first == last else f'{first} to {last}'}"
 
 
 def _summary(load: Load) -> str:

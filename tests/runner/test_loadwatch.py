@@ -18,7 +18,7 @@ from schemas.times import DAY, MINUTE, SECOND
 from schemas.topics import ALARMS, DECISIONS
 from tests.receivers import Hook, message
 from tests.runner.kafkahelp import OnKafka, wait_until
-from tests.runner.test_alert import city, publish, replica
+from tests.runner.test_alert import city, delivered, publish, replica
 from tests.servers import Kafka
 
 NOW = message(1).at
@@ -132,6 +132,7 @@ def test_a_replica_on_kafka_tells_the_whole_of_its_city(
                     except httpx.TransportError:
                         return {}
 
+                wait_until(lambda: len(delivered(on_kafka)) == 2, "what came of them")
                 wait_until(lambda: told().get("pages_last_day desk") == 2, "pages")
                 wait_until(lambda: told().get("alarms_last_day water") == 1, "alarms")
                 wait_until(lambda: told().get("decisions_last_day route told") == 1, "decisions")
