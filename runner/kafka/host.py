@@ -24,6 +24,7 @@ def services(
     detectors: int,
     shell: str,
     alerts: bool,
+    answers: str | None,
     influx: str | None,
     token_file: Path | None,
     metrics: str | None,
@@ -44,7 +45,8 @@ def services(
         [Service("correlate", ("stream", "correlate", *thinking), {MEMBER: here})],
     ]
     if alerts:
-        stages.append([Service("alert", ("alert", *of_city), {MEMBER: here})])
+        taking = ("--answers", answers) if answers else ()
+        stages.append([Service("alert", ("alert", *of_city, *taking), {MEMBER: here})])
     if influx is not None:
         writing = ("--influx", influx, *(("--token-file", str(token_file)) if token_file else ()))
         if metrics is not None:  # the page of all services: their figures are written too

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SUMMARY = "Watch a city: in one process, with a web page; or all that one host needs on Kafka."
 ONE_PROCESS = ("data", "host", "mqtt_port", "console_port", "no_console", "archive", "archive_days")
-ON_KAFKA = ("detectors", "shell")
+ON_KAFKA = ("detectors", "shell", "answers")
 LOOPBACK = "127.0.0.1"
 MQTT_PORT, CONSOLE_PORT = 1883, 8080
 
@@ -65,6 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--detectors", type=int, metavar="N", help="how many workers detect side by side (default 1)"
     )
     many.add_argument("--shell", choices=("faust", "kafka"), help="what carries the workers (default faust)")
+
+    many.add_argument(
+        "--answers", metavar="PLACE", help="take answers by links in messages at [HOST:]PORT/answer/..."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -119,6 +123,7 @@ def _on_kafka(args: argparse.Namespace) -> int:
                 causes=args.causes,
                 detectors=args.detectors or 1,
                 shell=args.shell or "faust",
+                answers=args.answers,
                 alerts=any(receiver.type != "console" for receiver in policy.receivers.values()),
                 influx=args.influx,
                 token_file=args.token_file,

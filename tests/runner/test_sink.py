@@ -327,6 +327,7 @@ def test_one_host_keeps_a_sink_at_work_where_it_is_given_an_influxdb() -> None:
             detectors=1,
             shell="kafka",
             alerts=False,
+            answers=None,
             influx=influx,
             token_file=token_file,
             metrics=metrics,
