@@ -523,7 +523,7 @@ def test_pages_that_did_not_come_are_told_beside_those_that_did(write: Write) ->
     )
     assert failures(story) == [
         "story.yaml:16:29: nobody can answer feeder-1 dead: no incident has that root then",
-        ("story.yaml:17:18: at the end (08:29): expected pages: 08:20 opened ana; came: 08:13 opened desk"),
+        ("story.yaml:17:18: at the end (08:29): expected pages: 08:20 opened ana; came: 08:12 opened desk"),
     ]
 
 
@@ -558,7 +558,7 @@ def test_what_failed_is_shown_beside_what_was_seen(write: Write, capsys: pytest.
     lines = said[said.index(next(line for line in said if line.split() == ["time", "expected", "seen"])) :]
     assert lines[1].split() == ["08:11", "alarm", "pump-1", "dead", "raised", "(since", "08:10)"]
     assert "incident feeder-1 dead opened: pump-2 dead, pump-1 dead" in lines[3]
-    assert lines[4].split() == ["08:13", "page", "opened", "to", "on-call"]
+    assert lines[4].split() == ["08:12", "page", "opened", "to", "on-call"]
     assert lines[5].startswith("  08:15     incident pump-1 dead: pump-1 dead, pump-2")
     assert lines[-3].split() == ["08:29", "no", "incident", "so", "far"]
 
