@@ -26,7 +26,7 @@ from runner.broker import EmbeddedBroker
 from runner.hours import Hours
 from runner.livetime import LiveTime
 from runner.loadwatch import SPAN, figures_of_load
-from runner.metrics import Figure
+from runner.metrics import Figure, stream_time
 from runner.processor import Processor
 from runner.reception import Reception
 from runner.sending.outbox import Sending
@@ -34,7 +34,6 @@ from runner.store import Retention, Store
 from schemas.alerting import Policy
 from schemas.answers import Answer
 from schemas.city import City
-from schemas.times import SECOND
 from schemas.vocabulary import Vocabulary
 from streams.causes import Causes
 
@@ -243,8 +242,7 @@ class Embedded:
         if self._sending:
             yield from self._sending.figures()
         if (now := status.stream_time) is not None:
-            says = "How far the input has got, since 1970."
-            yield Figure("crosscurrent_stream_time_seconds", "gauge", says, now / SECOND)
+            yield from stream_time(now)
             since = now - SPAN
             standing = [alarm for alarm in self.store.open_alarms() if alarm.raised < since]
             alarms = [*standing, *self.store.alarms(since)]
