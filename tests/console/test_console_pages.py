@@ -158,7 +158,9 @@ def answer(address: str, headers: dict[str, str]) -> tuple[int, str]:
 
 
 def test_nothing_is_sent_for_what_stays(tab: Opener) -> None:
-    """While no message comes, an open page receives no more than the clock's heartbeat."""
+    """While no message comes, an open page receives no more than the clock's heartbeat, and at first the line
+    of past rates that moves on: 1.6 kB a second at most.
+    """
     opened = tab()
     frames: list[str] = []
     opened.page.on("websocket", lambda ws: ws.on("framereceived", lambda data: frames.append(str(data))))
@@ -168,7 +170,7 @@ def test_nothing_is_sent_for_what_stays(tab: Opener) -> None:
     frames.clear()
 
     page.wait_for_timeout(3000)
-    assert sum(map(len, frames)) < 4000, json.dumps(frames)[:2000]
+    assert sum(map(len, frames)) < 6000, json.dumps(frames)[:2000]
 
 
 def test_an_incident_is_acknowledged_on_its_page(tab: Opener) -> None:
