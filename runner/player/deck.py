@@ -175,12 +175,11 @@ class Deck:
                 raise BadUsage(f"there is nothing to fork: {self.failure}")
             if not self._past.over:
                 raise BadUsage("the replay is still being thought through; try again in a moment")
-            self._numbered += 1
-            folder = self.out / f"fork-{self._numbered}"
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "past.sqlite").unlink(missing_ok=True)
-            fork = Fork(self._base, here.at, what, folder)
+            name = f"fork-{self._numbered + 1}"
+            scratch = Path(self._scratch.name)
+            fork = Fork(self._base, here.at, what, self.out / name, scratch / f"{name}.sqlite")
             fork.start()
+            self._numbered += 1
             self._forks[self._numbered] = fork
             if len(self._forks) > FORKS_MAX:
                 self._drop(min(self._forks))

@@ -92,12 +92,13 @@ class _Rest:
 
 
 class Fork(threading.Thread):
-    """One fork, thought through in a thread of its own. Raises BadUsage for names that are not there."""
+    """One fork, thought through in a thread of its own; ``past`` is a new file for its past. Raises BadUsage
+    for names that are not there.
+    """
 
-    def __init__(self, base: Replayed, at: int, what: WhatIf, folder: Path) -> None:
+    def __init__(self, base: Replayed, at: int, what: WhatIf, out: Path, past: Path) -> None:
         super().__init__(name="fork", daemon=True)
-        self.at, self.what, self.out = at, what, folder
-        self.past = Past(folder / "past.sqlite")
+        self.at, self.what, self.out = at, what, out
         self.diff: DayDiff | None = None
         self.failure: Exception | None = None
         self._base = base
@@ -106,6 +107,7 @@ class Fork(threading.Thread):
         self._before, self._input = before, source
         self._removed = removal(what, before.city)
         self.model = what.model(before)
+        self.past = Past(past)
 
     def leave(self) -> None:
         """Nobody looks any more."""

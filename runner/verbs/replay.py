@@ -154,8 +154,10 @@ def _refuse(args: argparse.Namespace, asked: "Asked") -> None:
     if args.influx and (args.loop or args.rate or args.start_paused):
         raise BadUsage("--influx takes one replay right through; leave out --loop, --rate, --start-paused")
     given = [f"--{name.replace('_', '-')}" for name in ALONE if getattr(args, name)]
-    if args.watched and (given or asked.is_kafka):
-        raise BadUsage(f"--console plays no Kafka, and goes without {', '.join(given or ALONE)}")
+    if args.watched and asked.is_kafka:
+        raise BadUsage("--console plays recordings, archives and data folders; archive what a Kafka holds")
+    if args.watched and given:
+        raise BadUsage(f"{', '.join(given)}: means nothing with --console")
     if args.at and not args.watched:
         raise BadUsage("--at is where --console begins; --from leaves out what was received before")
 

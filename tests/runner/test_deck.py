@@ -409,7 +409,34 @@ def test_it_is_left_in_the_middle_of_thinking(storm: Path, tmp_path: Path) -> No
     assert [path.name for path in (tmp_path / "run").iterdir()] == []
 
 
+def test_in_the_end_only_results_are_left(storm: Path, tmp_path: Path) -> None:
+    """Those of the replay, and those of each fork in a folder of its own."""
+    deck = played(Asked(str(storm), CITY, start=at("10:00")), tmp_path)
+    forked(deck, at("10:10"), WhatIf(dropped=("sump-b/depth",)))
+    deck.stop()
+    files = {*RESULTS, "summary.json"}
+    assert {path.name for path in tmp_path.iterdir()} == files | {"fork-1"}
+    assert {path.name for path in (tmp_path / "fork-1").iterdir()} == files
+
+
 def test_every_record_is_given_once(storm: Path) -> None:
     """What the player reads is what a replay reads."""
     fine = opened(Asked(str(storm), CITY), fine=True).source
     assert sum(1 for _ in fine.records()) > 1_000
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["storm.jsonl", "--console", "--json", "--loop"], "--json, --loop: means nothing with --console"),
+        (["storm.jsonl", "--at", "2025-06-04T09:00:00Z"], "--at is where --console begins"),
+        (["kafka://here", "--console"], "archive what a Kafka holds"),
+        (["storm.jsonl", "--console", "--at", "noon"], "'noon' is no time"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is opened."""
+    assert main(["replay", *words, "--city", str(CITY)]) == 2
+    assert said in capsys.readouterr().err
