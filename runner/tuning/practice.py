@@ -28,6 +28,8 @@ single days."""
 STEPS_ON = (1, 2, 3, 5)
 STEPS_OFF = (2, 5, 10)
 """Delays in intervals between readings."""
+SPIKE = 2
+"""Intervals below which no on-delay is shortened: a single wrong reading must not become an alarm."""
 PARTS = (0.25, 0.5, 0.75)
 """Of the way from the present limit to the tightest one."""
 SIGMA = 1.4826
@@ -120,9 +122,9 @@ def _deviation(values: Values) -> float:
 def grid_of(sensor: Sensor, quiet: Quiet) -> Grid:
     """What is worth trying. A limit that is not there is not invented; each stays between its neighbours."""
     now = Setting.of(sensor)
-    every, delay = sensor.every, DELAYS.get(sensor.quantity, 0.0)
-    least = min(now.on_delay, delay)
-    on_delays = [delay, *(step * every for step in STEPS_ON)]
+    every = sensor.every
+    least = min(now.on_delay, SPIKE * every)
+    on_delays = [DELAYS.get(sensor.quantity, every), *(step * every for step in STEPS_ON)]
     deadbands = [DEADBANDS.get(sensor.quantity, 0.0) * quiet.span, *(times * quiet.sigma for times in NOISES)]
     return Grid(
         lows=_limits(sensor, "low", now.low, quiet.lowest, -1, quiet),

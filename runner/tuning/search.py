@@ -107,9 +107,9 @@ def search(sensor: Sensor, days: Sequence[Day]) -> Found:
         return Found(now, now, (now,), 1)
     tried = [now, *(one for one in _all(sensor, grid_of(sensor, quiet), days) if one.setting != setting)]
     front = _front(tried)
-    allowed = [one for one in tried if _allowed(one.cost, now.cost)]
+    allowed = [one for one in tried if _allowed(one, now)]
     best = min(allowed, key=lambda one: (*_price(one.cost), _distance(one.setting, setting, quiet)))
-    return Found(now, best if _price(best.cost) < _price(now.cost) else now, front, len(tried))
+    return Found(now, best if _worth_it(best.cost, now.cost) else now, front, len(tried))
 
 
 def _all(sensor: Sensor, grid: Grid, days: Sequence[Day]) -> Iterator[Tried]:
@@ -171,9 +171,25 @@ def _cost(days: Sequence[Day], told: Sequence[_Told]) -> Cost:
     return Cost(alarms, false, alarms - false - len(first), tuple(missed), delay)
 
 
-def _allowed(cost: Cost, now: Cost) -> bool:
-    """Nothing that is shown now may be missed, and nobody is told more that is false."""
-    return set(cost.missed) <= set(now.missed) and cost.false <= now.false
+def _allowed(one: Tried, now: Tried) -> bool:
+    """Nothing that is shown now may be missed, nobody is told more that is false, and limits become tighter
+    only for what they miss.
+    """
+    fewer = len(one.cost.missed) < len(now.cost.missed)
+    safe = set(one.cost.missed) <= set(now.cost.missed) and one.cost.false <= now.cost.false
+    return safe and (fewer or not _tighter(one.setting, now.setting))
+
+
+def _tighter(setting: Setting, now: Setting) -> bool:
+    low = setting.low is not None and now.low is not None and setting.low > now.low
+    return low or (setting.high is not None and now.high is not None and setting.high < now.high)
+
+
+def _worth_it(cost: Cost, now: Cost) -> bool:
+    """Whether it misses less, or saves an alarm or as much as one is worth."""
+    if len(cost.missed) < len(now.missed):
+        return True
+    return _price(cost)[1] + PRICE <= _price(now)[1]
 
 
 def _price(cost: Cost) -> tuple[int, int]:

@@ -201,6 +201,21 @@ def test_an_alarm_less_is_worth_five_minutes_of_delay_and_no_more() -> None:
     assert not any(a != b and all(x <= y for x, y in zip(a, b, strict=True)) for a in points for b in points)
 
 
+def test_quicker_by_two_minutes_is_no_reason_to_change_anything() -> None:
+    """A true trouble that is told after the on-delay: the delay guards against single wrong readings, and a
+    limit is not tightened for speed alone.
+    """
+    trouble = Trouble("flood", 100 * MINUTE, 200 * MINUTE, 110 * MINUTE)
+    read = [*[4.5, 4.51] * 55, *[4.8] * 5, *[5.4] * 60, *[4.5, 4.51] * 30]
+    found = search(level(on_delay=120), [a_day(f"{n}", read, trouble) for n in range(5)])
+    quiet = quiet_of([a_day("a", read).quiet])
+
+    assert quiet is not None
+    assert min(grid_of(level(on_delay=120), quiet).on_delays) == 120
+    assert found.best == found.now
+    assert min(one.cost.delay for one in found.front) <= found.now.cost.delay
+
+
 def test_a_sensor_without_nuisance_keeps_its_limits() -> None:
     """Nothing is changed for its own sake."""
     found = search(level(), [a_day("a", [4.5, 4.51] * 50)])
