@@ -37,8 +37,6 @@ from streams.watch import prepare
 
 DAYS_MIN = 3
 """Days without which nothing is proposed: fewer are an anecdote."""
-ROUNDS = 3
-"""Replays with what was left of the proposals, before all that touch the trouble are withdrawn."""
 
 OnDay = Callable[[str, str], None]
 """Told of each day that was replayed: what for, and its name."""
