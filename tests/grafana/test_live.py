@@ -170,7 +170,7 @@ def place(tmp_path: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_a_real_grafana_holds_all_of_it(
-    room: Room, place: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: tuple[str, str], room: Room, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each board and rule is there under its uid after one run, and a second run finds nothing to change."""
     city = load_city(CITY)
