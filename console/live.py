@@ -124,14 +124,13 @@ class Live:
         position = self.deck.position() if self.deck else None
         if position and position == self._shown:
             return self.snapshot
-        self._shown = position
         status = self.system.status()
         now = status.stream_time or 0
         self._rates.append(status.messages_per_second)
         incidents = tuple(self.store.incidents(INCIDENTS_MAX))
         recent = {alarm.id: alarm for alarm in [*self.store.open_alarms(), *self.store.alarms(now - DAY)]}
         alarms = tuple(sorted(recent.values(), key=lambda alarm: (alarm.raised, alarm.id)))
-        return Snapshot(
+        snapshot = Snapshot(
             status=status,
             now=now,
             speed=self._speed(now),
@@ -144,6 +143,8 @@ class Live:
             rates=tuple(self._rates),
             position=position,
         )
+        self._shown = position
+        return snapshot
 
     def _speed(self, now: int) -> float:
         self._times.append((time.monotonic(), now))

@@ -102,10 +102,10 @@ class Deck:
     def position(self) -> Position:
         """Where it is now; what is shown from here on is of that moment."""
         with self._lock:
+            over = self._past.over and self.store.past.over  # first: what comes later is no end
             base = self._past.span
             span = self.store.past.span
             first, last = base.began or 0, max(base.reached or 0, span.reached or 0)
-            over = self._past.over and self.store.past.over
             if self._wants is not None:
                 self._clock.go_to(time.monotonic(), self._wants)
                 if last >= self._wants or over:
