@@ -185,7 +185,7 @@ def test_an_incident_closes_when_all_has_stayed_clear() -> None:
     closed += [story.incidents[0].closed]
     assert closed == [None, at("08:30")]
     assert story.told == [
-        "08:13 opened: a new incident",
+        "08:12 opened: a new incident",
         "09:00 resolved: all its alarms have cleared and stayed clear",
     ]
 
