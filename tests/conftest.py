@@ -1,5 +1,6 @@
 """Real servers for the tests, on free ports. Mosquitto is a test's own; Kafka serves the whole session."""
 
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,9 @@ from tests.servers import Influxd, Kafka, Mosquitto, free_ports
 
 settings.register_profile("patient", deadline=None)  # two noisy cores: a clock would judge the machine
 settings.load_profile("patient")
+
+# As in a terminal: a shell's background job ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -257,7 +257,6 @@ def test_ctrl_c_stops_the_workers(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=heed_ctrl_c,  # noqa: PLW1509 - no threads here
     ) as process:
         assert process.stderr is not None
         process.stderr.readline()  # one day is done, the next has begun
@@ -271,11 +270,6 @@ def test_ctrl_c_stops_the_workers(tmp_path: Path) -> None:
         time.sleep(0.05)
     assert not alive(process.pid)
     assert len(list(work.glob("results/*/*/bench.json"))) >= 1
-
-
-def heed_ctrl_c() -> None:
-    """As in a terminal, also where whoever runs the tests ignores Ctrl-C (a background job's child does)."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def alive(group: int) -> bool:
