@@ -22,10 +22,13 @@ from grafana import alerting, files, names, watch
 from grafana.sync import Running
 from grafana.wanted import Influx, wanted
 from runner.cli import main
+from runner.sending.hooks import GrafanaChannel
+from schemas.alarms import Severity
 from schemas.cityfile import load_city
+from schemas.receivers import Grafana as GrafanaReceiver
 from tests.grafana.room import Room
 from tests.grafana.test_queries import ALL
-from tests.receivers import Hook
+from tests.receivers import Hook, message
 from tests.runner.kafkahelp import wait_until
 from tests.runner.storm import CITY
 from tests.servers import Grafana, free_ports, place_of
@@ -193,3 +196,29 @@ def test_a_real_grafana_holds_all_of_it(
     }
     capsys.readouterr()
     assert main([*arguments, "--dry-run"]) == 0, capsys.readouterr().out
+
+
+def test_an_incident_is_one_annotation_from_its_beginning_to_its_end(
+    place: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made, edited though its number was lost with a kill, and ended."""
+    url, token_file = place
+    token = Path(token_file).read_text().strip()
+    monkeypatch.setenv("TOKEN", token)
+    receiver = {"type": "grafana", "url": url, "token": {"env": "TOKEN"}, "allow_private": True}
+    number = time.time_ns() % 10**9  # the Grafana may be one that has met others
+    opened, worse = message(number), message(number, "updated", severity=Severity.CRITICAL)
+    resolved = message(number, "resolved")
+    with closing(GrafanaChannel(GrafanaReceiver.model_validate(receiver))) as channel:
+        channel.send(opened, {})
+        memo = channel.send(worse, {})
+        channel.send(resolved, memo)
+    request = urllib.request.Request(
+        f"{url}/api/annotations?tags=thread:{opened.thread}", headers={"Authorization": f"Bearer {token}"}
+    )
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        (found,) = json.load(answer)
+
+    assert (found["time"], found["timeEnd"]) == (opened.since, resolved.at)
+    assert found["text"] == resolved.text
+    assert "water" in found["tags"]
