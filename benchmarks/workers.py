@@ -228,7 +228,7 @@ class Workers:
             batch = intake.step(self._messages[start : start + self._batch])
             for site, record in sorter.step(batch.records):
                 if site is None:
-                    yield from ((self._city.city, partition, record) for partition in layout.assets)
+                    yield from ((self._city.city, partition, record) for partition in layout.sensors)
                 else:
                     yield layout.key(site), layout.partition_of[site], record
 

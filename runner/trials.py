@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -36,6 +36,7 @@ from runner.processor import BATCH_RECORDS, Processor
 from runner.replay import RESULTS, Input, Recorded, Source, Thought, put_down
 from runner.store import Retention, Store
 from schemas.alarms import AlarmChange
+from schemas.city import Sensor
 from schemas.readings import Event, Frame, Tick
 from schemas.times import MINUTE
 from streams.causes import Causes
@@ -244,12 +245,12 @@ class Interleaved:
         self._subject, self._dice = subject, subject.dice("partitions")
         site_of = sites(model.city)
         self._part_of = {site: self._dice.randrange(PARTS) for site in sorted(set(site_of.values()))}
-        assets: dict[int, set[str]] = defaultdict(set)
-        for asset, site in site_of.items():
-            assets[self._part_of[site]].add(asset)
+        sensors: dict[int, list[Sensor]] = {number: [] for number in sorted(set(self._part_of.values()))}
+        for sensor in model.city.sensors:
+            sensors[self._part_of[site_of[sensor.asset]]].append(sensor)
         self._detectors = {
-            number: Detector(part_of(model.city, frozenset(found)), model.vocabulary, clock=ToldClock(1))
-            for number, found in sorted(assets.items())
+            number: Detector(part_of(model.city, heard), model.vocabulary, clock=ToldClock(1))
+            for number, heard in sensors.items()
         }
         self._sorter = Sorter(model.city, site_of)
         self._merge = Merge(self._detectors, TypeAdapter(AlarmChange))

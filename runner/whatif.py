@@ -75,15 +75,13 @@ class WhatIf:
             _known(zone, {asset.zone for asset in city.assets}, "zone")
         for utility in self.utilities:
             _known(utility, list(Utility), "utility")
-        return part_of(
-            city,
-            frozenset(
-                asset.id
-                for asset in city.assets
-                if (not self.zones or asset.zone in self.zones)
-                and (not self.utilities or asset.utility in self.utilities)
-            ),
-        )
+        heard = {
+            asset.id
+            for asset in city.assets
+            if (not self.zones or asset.zone in self.zones)
+            and (not self.utilities or asset.utility in self.utilities)
+        }
+        return part_of(city, (sensor for sensor in city.sensors if sensor.asset in heard))
 
 
 @dataclass(slots=True)

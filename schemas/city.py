@@ -162,10 +162,10 @@ class City(_Part):
     @cached_property
     def sensors_of(self) -> dict[str, tuple[Sensor, ...]]:
         """Sensors by asset; assets without any are absent."""
-        grouped: dict[str, list[Sensor]] = defaultdict(list)
-        for sensor in self.sensors:
-            grouped[sensor.asset].append(sensor)
-        return {asset: tuple(sensors) for asset, sensors in grouped.items()}
+        grouped: dict[str, tuple[Sensor, ...]] = {}
+        for sensor in self.sensors:  # few each
+            grouped[sensor.asset] = (*grouped.get(sensor.asset, ()), sensor)
+        return grouped
 
     @cached_property
     def assets_of(self) -> dict[str, tuple[Asset, ...]]:

@@ -13,7 +13,7 @@ from typing import Generic, TypeGuard, TypeVar
 from schemas import borders
 from schemas.city import ACYCLIC, LEVELS, Asset, Link, Relation, Sensor
 from schemas.errors import Fault
-from schemas.units import converter
+from schemas.units import alike, converter
 from schemas.vocabulary import Vocabulary
 from schemas.wording import nearest
 from schemas.yamlfile import Document
@@ -57,7 +57,7 @@ def check(parts: Parts, vocabulary: Vocabulary, document: Document) -> Iterator[
     for index, sensor in sensors.items():
         wrong = problem(sensor.unit, sensor.quantity)
         for where, message in (*([(("unit",), wrong)] if wrong else []), *limit_faults(sensor)):
-            yield document.fault(("sensors", index, *where), f"sensor {sensor.id!r}: {message}")
+            yield document.fault(("sensors", index, *where), f"sensor {ids[index]!r}: {message}")
 
 
 def notes(parts: Parts, vocabulary: Vocabulary, document: Document) -> Iterator[Fault]:
@@ -200,6 +200,8 @@ def _units(vocabulary: Vocabulary) -> Callable[[str, str], str]:
         usual = vocabulary.unit(quantity)
         if unit == usual or (usual is None and unit in vocabulary.units):
             return ""
+        if usual is not None and alike(unit, usual):
+            return ""
         try:
             converter(unit, unit if usual is None else usual, quantity)
         except ValueError as error:
@@ -211,8 +213,11 @@ def _units(vocabulary: Vocabulary) -> Callable[[str, str], str]:
 
 def limit_faults(sensor: Sensor) -> Iterator[tuple[Path, str]]:
     """Limits in the wrong order, and a deadband that leaves no room between them."""
-    levels = [(level, getattr(sensor.limits, level)) for level in LEVELS]
+    limits = sensor.limits
+    levels = zip(LEVELS, (limits.low_low, limits.low, limits.high, limits.high_high), strict=True)
     given = [(level, value) for level, value in levels if value is not None]
+    if len(given) <= 1:  # most sensors
+        return
     in_order = True
     for (below, low), (above, high) in pairwise(given):
         if low >= high:

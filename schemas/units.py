@@ -5,8 +5,8 @@ In:  two unit texts (``m3/h``, ``L/s``) and the quantity. Out: a function from f
 
 The library is pint: it knows compound units, prefixes and offsets (degF to degC), which a table of factors
 gets wrong sooner or later. It takes most of a second to load, so it is loaded at the first question, and
-``cityfile`` asks none about a quantity's usual unit. What pint reads differently from a control room is in
-``DEFINITIONS``.
+``cityfile`` asks none about a quantity's usual unit, or about one that is known to convert to it. What pint
+reads differently from a control room is in ``DEFINITIONS``.
 """
 
 import difflib
@@ -41,6 +41,18 @@ COMMON = (
 )  # fmt: skip
 """What people usually write: the words that a misspelt unit is compared with."""
 
+ALIKE = (
+    {"1", "%", "pu"},
+    {"W", "kW", "MW"},
+    {"V", "kV"},
+    {"mm", "cm", "m", "km", "ft", "in"},
+    {"L/s", "L/min", "m3/s", "m3/h", "m3/day", "gpm", "MGD"},
+    {"Pa", "kPa", "bar", "mbar", "psi", "mH2O", "inH2O"},
+    {"m/s", "km/h", "mph"},
+    {"degC", "degF", "K"},
+)
+"""Common units that convert to one another."""
+
 _TERM = r"[A-Za-z°µμΩ%][A-Za-z0-9_]*?(?:(?:\^|\*\*)?-?[1-9]|[²³])?"
 _GRAMMAR = re.compile(rf"(?:1|(?:1/)?{_TERM}(?:[*/·]{_TERM}){{0,4}})")
 _POWER = re.compile(r"(?<![A-Za-z])((?:mm|cm|dm|km|ft|in|m|s))([23])(?![A-Za-z0-9])")
@@ -50,6 +62,11 @@ _TEXT_MAX = 32
 def same(value: float) -> float:
     """The converter between equal units. Callers that hold it may skip the call."""
     return value
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two units are known to convert to one another, without asking pint."""
+    return any(one in units and other in units for units in ALIKE)
 
 
 @lru_cache(maxsize=4096)

@@ -83,7 +83,8 @@ def _gathered(city: City, groups: _Groups) -> dict[str, int]:
         if held and held + len(group) > ASSETS:
             number, held = number + 1, 0
         held += len(group)
-        found.update((asset.id, number) for asset in group)
+        for asset in group:
+            found[asset.id] = number
     return found
 
 

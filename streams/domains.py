@@ -39,13 +39,12 @@ class Domains:
         self.by_name = {domain.name: domain for domain in domains}
         self.home = {asset: domain.name for domain in self.by_name.values() for asset in domain.own}
         """By asset: the domain that it belongs to."""
-        seen_by: dict[str, list[str]] = defaultdict(list)
-        for domain in self.by_name.values():
+        seen_by: dict[str, tuple[str, ...]] = {}
+        for name, domain in sorted(self.by_name.items()):
+            alone = (name,)
             for asset in domain.seen:
-                seen_by[asset].append(domain.name)
-        self.seen_by: Mapping[str, tuple[str, ...]] = {
-            asset: tuple(sorted(names)) for asset, names in seen_by.items()
-        }
+                seen_by[asset] = (*seen_by[asset], name) if asset in seen_by else alone
+        self.seen_by: Mapping[str, tuple[str, ...]] = seen_by
         """By asset: the domains that hear its alarms."""
 
     def shared(self, asset: str) -> bool:

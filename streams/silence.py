@@ -44,25 +44,20 @@ class SilenceWatch:
     """The sensors that should be heard, and those that are not."""
 
     def __init__(self, city: City) -> None:
-        self._every = {name: round(sensor.every * SECOND) for name, sensor in city.sensor_by_id.items()}
-        self._names = list(self._every)
+        self._city = city
+        self._names = list(city.sensor_by_id)
         self._number = {name: number for number, name in enumerate(self._names)}
-        self._patience = np.array([int(every * MISSED) for every in self._every.values()], np.int64)
-        self._asset = {name: sensor.asset for name, sensor in city.sensor_by_id.items()}
-        self._sensors: dict[str, list[str]] = defaultdict(list)
-        for name, asset in self._asset.items():
-            self._sensors[asset].append(name)
+        self._every = np.rint([sensor.every * SECOND for sensor in city.sensors]).astype(np.int64)
+        self._patience = (self._every * MISSED).astype(np.int64)
         self._carried: dict[str, tuple[str, ...]] = {}
+        carrying = (city.links_to[asset] for asset in city.sensors_of if asset in city.links_to)
         for gateway in dict.fromkeys(
-            k.source
-            for a in self._sensors
-            for k in city.links_to.get(a, ())
-            if k.relation is Relation.CARRIES
+            k.source for links in carrying for k in links if k.relation is Relation.CARRIES
         ):
             carried = tuple(
                 k.target
                 for k in city.links_from[gateway]
-                if k.relation is Relation.CARRIES and k.target in self._sensors
+                if k.relation is Relation.CARRIES and k.target in city.sensors_of
             )
             if len(carried) > 1:
                 self._carried[gateway] = carried
@@ -130,7 +125,7 @@ class SilenceWatch:
         self._look_at = int(self._due.min(initial=NEVER))
         for number in due[deadline <= now].tolist():
             sensor = self._names[number]
-            self._missing[sensor] = self.heard[number] + self._every[sensor]
+            self._missing[sensor] = self.heard[number] + int(self._every[number])
             changed = True
         if changed:
             found = self._retell(now)
@@ -169,18 +164,18 @@ class SilenceWatch:
         """Whether the model has what could be silent."""
         if subject.sensor is not None:
             return subject.sensor in self._number
-        return subject.asset in self._sensors or subject.asset in self._carried
+        return subject.asset in self._city.sensors_of or subject.asset in self._carried
 
     def _behind(self, subject: Subject) -> set[str]:
         """The sensors whose silence the subject's silence is."""
         if subject.sensor is not None:
             return {subject.sensor}
         assets = self._carried.get(subject.asset, (subject.asset,))
-        return {sensor for asset in assets for sensor in self._sensors[asset]}
+        return {sensor for asset in assets for sensor in self._sensors(asset)}
 
     def _subjects(self) -> dict[Subject, int]:
         """The widest things that are silent as a whole, with the onset of their silence."""
-        assets = {self._asset[sensor] for sensor in self._missing}
+        assets = {self._city.sensor_by_id[sensor].asset for sensor in self._missing}
         subjects: dict[Subject, int] = {}
         covered: set[str] = set()
         for gateway in sorted({g for asset in assets for g in self._carriers.get(asset, ())}):
@@ -188,8 +183,9 @@ class SilenceWatch:
                 subjects[Subject(gateway, None)] = onset
                 covered.update(self._carried[gateway])
         for asset in sorted(assets - covered):
-            onsets = {s: self._missing[s] for s in self._sensors[asset] if s in self._missing}
-            if len(onsets) == len(self._sensors[asset]) or self._nothing_since(asset, min(onsets.values())):
+            sensors = self._sensors(asset)
+            onsets = {s: self._missing[s] for s in sensors if s in self._missing}
+            if len(onsets) == len(sensors) or self._nothing_since(asset, min(onsets.values())):
                 subjects[Subject(asset, None)] = min(onsets.values())
             else:
                 subjects.update({Subject(asset, s): onset for s, onset in onsets.items()})
@@ -198,14 +194,17 @@ class SilenceWatch:
     def _silent_gateway(self, gateway: str) -> int | None:
         """Onset of the gateway's silence: two assets or more are missing, and nothing was heard since."""
         carried = self._carried[gateway]
-        onsets = {a: self._missing[s] for a in carried for s in self._sensors[a] if s in self._missing}
+        onsets = {a: self._missing[s] for a in carried for s in self._sensors(a) if s in self._missing}
         if len(onsets) < 2:
             return None
         onset = min(onsets.values())
         return onset if all(self._nothing_since(asset, onset) for asset in carried) else None
 
     def _nothing_since(self, asset: str, onset: int) -> bool:
-        return all(self.heard[self._number[sensor]] <= onset for sensor in self._sensors[asset])
+        return all(self.heard[self._number[sensor]] <= onset for sensor in self._sensors(asset))
+
+    def _sensors(self, asset: str) -> list[str]:
+        return [sensor.id for sensor in self._city.sensors_of[asset]]
 
     def snapshot(self) -> dict[str, Any]:
         """What ``restore`` needs, as JSON."""

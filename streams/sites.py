@@ -9,7 +9,7 @@ of the whole city would: so the parts say what the whole would have said. Pure.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from schemas.city import City, Relation
+from schemas.city import City, Relation, Sensor
 from schemas.readings import Event, Frame, Tick
 from streams.clock import StreamClock
 from streams.detect import AHEAD
@@ -48,10 +48,9 @@ def sites(city: City, watching: Iterable[Watcher] | None = None) -> dict[str, st
     return {asset.id: first(asset.id) if asset.id in measured else city.city for asset in city.assets}
 
 
-def part_of(city: City, assets: frozenset[str]) -> City:
-    """The city as it is known where only the sensors of these assets are heard."""
-    heard = tuple(sensor for sensor in city.sensors if sensor.asset in assets)
-    part = City.model_construct(**{**dict(city), "sensors": heard})
+def part_of(city: City, heard: Iterable[Sensor]) -> City:
+    """The city as it is known where only these sensors are heard, in the model's order."""
+    part = City.model_construct(**{**dict(city), "sensors": tuple(heard)})
     # its assets and links are the city's, so it may look them up in the same tables: they take long to make
     for table in ("asset_by_id", "links_from", "links_to"):
         part.__dict__[table] = getattr(city, table)

@@ -159,7 +159,7 @@ class KafkaLog:
         """The record for its site; or, for none, once for each partition."""
         value = record.model_dump_json().encode()
         if site is None:
-            for partition in self._layout.assets:
+            for partition in self._layout.sensors:
                 yield self._entry(READINGS.name, partition, self._city, value, record.kind)
         elif isinstance(record, Event) and len(value) > RECORD_BYTES_MAX - KEY_BYTES:
             reason = (

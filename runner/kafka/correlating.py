@@ -60,7 +60,7 @@ class Correlate:
         names = self._districts.names.get(partition)
         if names is None:
             return None
-        inbox = Inbox(self._city.city, ALARMS, Detect.name, self._layout.assets, TypeAdapter(AlarmChange))
+        inbox = Inbox(self._city.city, ALARMS, Detect.name, self._layout.sensors, TypeAdapter(AlarmChange))
         if self._districts.divided:
             domains = Domainwise(self._city, self._causes, self._vocabulary, self._districts.domains, names)
             return DomainsPart(inbox, domains, self._districts.at_home(names))

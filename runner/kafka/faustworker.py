@@ -19,6 +19,7 @@ from typing import Any
 
 import aiokafka
 import faust
+from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.transports import SchedulingStrategyT
@@ -55,6 +56,13 @@ class _AsFetched(faust.Schema[Any, Any]):
     ) -> Any:
         """The records of a batch."""
         return message.value
+
+
+class _NoTables(TableManager):
+    """Faust waits a second for tables to be declared; we have none."""
+
+    async def sleep(self, n: Any, *, loop: Any = None) -> None:
+        """Not for a moment."""
 
 
 class _CommittedOnly(driver.AIOKafkaConsumerThread):
@@ -136,6 +144,7 @@ class FaustWorker:
             broker_heartbeat_interval=settings.session_seconds / 3,
             broker_max_poll_records=FETCH_RECORDS,
             ConsumerScheduler=_Batches,
+            TableManager=_NoTables,
             datadir=str(folder),
             consumer_auto_offset_reset="earliest",
             topic_allow_declare=False,

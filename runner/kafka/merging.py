@@ -32,7 +32,7 @@ class KafkaLog:
         self.name, self.told = f"{settings.address}/{settings.name(READINGS)}", True
         self.taken = 0
         self._city, self._settings, self._start, self._end = city.city, settings, start, end
-        self._partitions = tuple(Layout(city, READINGS.partitions).assets)
+        self._partitions = tuple(Layout(city, READINGS.partitions).sensors)
         self._faults: list[str] = []
         self._broken = 0
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
-from kafka.partitioner.default import murmur2
 
+from runner.kafka.murmur import murmur2
 from runner.kafka.settings import KafkaFailed, KafkaSettings
-from schemas.city import City
+from schemas.city import City, Sensor
 from schemas.topics import Topic
 from streams.causes import Causes
 from streams.domains import domains_of
@@ -44,14 +44,16 @@ class Layout:
         watching = watchers(city)
         self.site_of = sites(city, watching)
         self._city = city.city
-        self.partition_of = {
-            site: partition_of(self.key(site), partitions) for site in set(self.site_of.values())
+        found = list(set(self.site_of.values()))
+        self.partition_of = dict(
+            zip(found, partitions_of([self.key(site) for site in found], partitions), strict=True)
+        )
+        self.sensors: dict[int, list[Sensor]] = {
+            partition: [] for partition in sorted(set(self.partition_of.values()))
         }
-        assets: dict[int, set[str]] = defaultdict(set)
-        for asset, site in self.site_of.items():
-            assets[self.partition_of[site]].add(asset)
-        self.assets = {partition: frozenset(found) for partition, found in sorted(assets.items())}
         """By partition, for those that carry anything of the city."""
+        for sensor in city.sensors:
+            self.sensors[self.partition_of[self.site_of[sensor.asset]]].append(sensor)
         self.watchers: dict[int, list[Watcher]] = defaultdict(list)
         """By partition."""
         for watcher in watching:
@@ -96,7 +98,13 @@ class Districts:
 
 def partition_of(key: str, partitions: int) -> int:
     """Where Kafka's own clients put a key."""
-    found: int = murmur2(key.encode()) % 2**31 % partitions
+    (found,) = partitions_of([key], partitions)
+    return found
+
+
+def partitions_of(keys: Iterable[str], partitions: int) -> list[int]:
+    """Where Kafka's own clients put each key."""
+    found: list[int] = (murmur2([key.encode() for key in keys]) % 2**31 % partitions).tolist()
     return found
 
 

@@ -56,7 +56,7 @@ class KafkaSource:
         whole = Districts(city, causes, 1)
         detect = Detect(city, vocabulary, plan.layout, whole)
         self._parts: dict[int, DetectPart] = {
-            number: part for number in plan.layout.assets if (part := detect.part(number)) is not None
+            number: part for number in plan.layout.sensors if (part := detect.part(number)) is not None
         }
         self._after: dict[Topic, tuple[str, Part | None]] = {
             stage.source: (stage.name, stage.part(0))

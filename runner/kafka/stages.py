@@ -97,15 +97,15 @@ class Detect:
     def __init__(self, city: City, vocabulary: Vocabulary, layout: Layout, districts: Districts) -> None:
         self._city, self._vocabulary, self._layout = city, vocabulary, layout
         self._districts = districts
-        self.partitions: Collection[int] = layout.assets.keys()
+        self.partitions: Collection[int] = layout.sensors.keys()
 
     def part(self, partition: int) -> "DetectPart | None":
         """Detection of the sites on one partition."""
-        assets = self._layout.assets.get(partition)
-        if assets is None:
+        sensors = self._layout.sensors.get(partition)
+        if sensors is None:
             return None
         watching = self._layout.watchers[partition]
-        return DetectPart(part_of(self._city, assets), self._vocabulary, self._districts, watching)
+        return DetectPart(part_of(self._city, sensors), self._vocabulary, self._districts, watching)
 
 
 class DetectPart:

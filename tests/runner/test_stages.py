@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kafka.partitioner.default import murmur2 as murmur2_of_kafka_python
 
 from collectors.intake import Intake
 from runner.answering import answered
 from runner.core import Core
 from runner.kafka.correlating import Correlate, JoinDomains
+from runner.kafka.murmur import murmur2
 from runner.kafka.records import Districts, Layout, Place, headers_of, partition_of
 from runner.kafka.stages import Detect, Output, Part, Record, Stage
 from schemas.city import City
@@ -49,7 +51,7 @@ def readings() -> dict[int, list[Record]]:
     batch = Intake(MODEL).step(HOUR)
     for site, record in Sorter(MODEL, LAYOUT.site_of).step(batch.records):
         value = record.model_dump_json().encode()
-        for partition in LAYOUT.assets if site is None else (LAYOUT.partition_of[site],):
+        for partition in LAYOUT.sensors if site is None else (LAYOUT.partition_of[site],):
             key = LAYOUT.key(site) if site else MODEL.city
             found[partition].append(Record(len(found[partition]), 0, key, value, {}))
     return dict(found)
@@ -198,6 +200,12 @@ def test_domains_on_partitions_of_their_own_say_what_one_process_says(chance: Ra
 WHOLE_DIVIDED = whole_city(DIVIDED)
 
 
+@given(st.lists(st.binary(max_size=20)))
+def test_keys_go_where_other_clients_put_them(keys: list[bytes]) -> None:
+    """Our murmur2 of many keys at once, against that of kafka-python."""
+    assert murmur2(keys).tolist() == [murmur2_of_kafka_python(key) % 2**32 for key in keys]
+
+
 def test_a_domain_is_told_what_its_partition_hears() -> None:
     """Who hears an asset's alarms stands in one place: its home first, every other partition once."""
     districts = Districts(DIVIDED, CAUSES, PARTITIONS)
@@ -222,7 +230,7 @@ BROKEN: list[Any] = [
 @pytest.mark.parametrize("stage", [DETECT, CORRELATE], ids=lambda stage: stage.name)
 def test_a_record_that_means_nothing_is_a_dead_letter(stage: Stage, value: bytes) -> None:
     """Whoever wrote it, and whatever it is: kept with its reason, and the part goes on as before."""
-    partition = next(iter(LAYOUT.assets)) if stage is DETECT else 0
+    partition = next(iter(LAYOUT.sensors)) if stage is DETECT else 0
     part = part_of(stage, partition)
     before = part.snapshot()
     (output,) = part.step(
@@ -236,7 +244,7 @@ def test_a_record_that_means_nothing_is_a_dead_letter(stage: Stage, value: bytes
 
 def test_another_citys_records_are_not_ours() -> None:
     """Cities may share the topics: what has another key is passed over in silence."""
-    part = part_of(DETECT, next(iter(LAYOUT.assets)))
+    part = part_of(DETECT, next(iter(LAYOUT.sensors)))
 
     assert list(part.step(Record(0, 0, "atlantis/x", b"not ours", {}))) == []
 
@@ -244,7 +252,7 @@ def test_another_citys_records_are_not_ours() -> None:
 @pytest.mark.parametrize("stage", [DETECT, CORRELATE], ids=lambda stage: stage.name)
 def test_a_state_of_another_version_is_refused(stage: Stage) -> None:
     """Better no start than a start from what means something else."""
-    part = part_of(stage, next(iter(LAYOUT.assets)) if stage is DETECT else 0)
+    part = part_of(stage, next(iter(LAYOUT.sensors)) if stage is DETECT else 0)
 
     with pytest.raises(ValueError, match="it has version 'x', expected"):
         part.restore({**part.snapshot(), "version": "x"})

@@ -12,7 +12,7 @@ from schemas.export import stale
 from schemas.incidents import Expected
 from schemas.readings import RECORD, DeadLetter, Event, Frame, Tick
 from schemas.times import parse_time, rfc3339
-from schemas.units import converter, same
+from schemas.units import ALIKE, converter, same
 from schemas.vocabulary import load_vocabulary
 
 moments = st.integers(parse_time("1970-01-01T00:00:00Z"), parse_time("2200-01-01T00:00:00Z"))
@@ -115,6 +115,12 @@ def test_there_and_back_is_the_same_value(unit: str, model: str, quantity: str, 
     """A conversion loses nothing that a sensor could see."""
     there, back = converter(unit, model, quantity), converter(model, unit, quantity)
     assert back(there(value)) == pytest.approx(value, rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize("units", ALIKE, ids=min)
+def test_what_is_known_to_convert_does(units: set[str]) -> None:
+    """The table by which a city model is checked says what pint says."""
+    assert all(callable(converter(one, other)) for one in units for other in units)
 
 
 def test_a_length_is_no_pressure_elsewhere() -> None:

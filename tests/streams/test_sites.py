@@ -35,7 +35,9 @@ SITE_OF = sites(CITY)
 def parts() -> dict[str, City]:
     """The city as it is known in each site."""
     names = sorted(set(SITE_OF.values()))
-    return {name: part_of(CITY, frozenset(a for a in SITE_OF if SITE_OF[a] == name)) for name in names}
+    return {
+        name: part_of(CITY, (one for one in CITY.sensors if SITE_OF[one.asset] == name)) for name in names
+    }
 
 
 def received(name: str, first: int, count: int) -> list[Frame | Event]:
