@@ -145,11 +145,12 @@ class Asleep:
         equal = self._equal[sensors] + np.where(learns, run, 0)
         full = learns & (pairs >= PAIRS_MAX)
         pairs, equal = np.where(full, pairs // 2, pairs), np.where(full, equal // 2, equal)
-        chance = run * np.log((equal + 1) / (pairs + 2))
-        frozen = ~learns & (values != 0) & (pairs >= FROZEN_PAIRS_MIN)
-        frozen &= chance <= math.log(FROZEN_CHANCE) * SURE
         elapsed = at - last_at
-        steady: Flags = (elapsed > 0) & ~frozen
+        steady: Flags = elapsed > 0
+        if not learns.all():
+            chance = run * np.log((equal + 1) / (pairs + 2))
+            frozen = ~learns & (values != 0) & (pairs >= FROZEN_PAIRS_MIN)
+            steady &= ~(frozen & (chance <= math.log(FROZEN_CHANCE) * SURE))
         if (rated := self._rated[sensors]).any():
             near = elapsed <= self._gap[sensors]
             steady &= ~(rated & near & (np.abs(values - last) > self._rate[sensors] * (elapsed / MINUTE)))

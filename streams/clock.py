@@ -29,6 +29,8 @@ class StreamClock:
         self._ahead: dict[str, int] = {}
         self._earliest: list[tuple[int, str]] = []
         """A heap of what is ahead, and of what was."""
+        self._sorted = True
+        """Whether the heap holds all that is ahead."""
         self.time: int | None = None
 
     def hear(self, asset: str, at: int) -> bool:
@@ -38,16 +40,13 @@ class StreamClock:
         if at <= self._ahead.get(asset, -1):
             return False
         self._ahead[asset] = at
-        heapq.heappush(self._earliest, (at, asset))
+        if self._sorted:
+            heapq.heappush(self._earliest, (at, asset))
         if len(self._ahead) < self._quorum:
             if len(self._earliest) > 2 * self._quorum:
                 self._sort()
             return False
-        while len(self._ahead) > self._quorum:
-            self._leave()
-        while self._is_past(*self._earliest[0]):
-            heapq.heappop(self._earliest)
-        self._move(self._earliest[0][0])
+        self._move(self._reached())
         return True
 
     def first_move(self, assets: Iterable[str], at: Iterable[int]) -> int | None:
@@ -60,6 +59,24 @@ class StreamClock:
                     return place
         return None
 
+    def hear_all(self, assets: Iterable[str], at: Iterable[int]) -> None:
+        """Hear readings of which none moves stream time."""
+        ahead, time = self._ahead, -1 if self.time is None else self.time
+        for asset, shown in zip(assets, at, strict=True):
+            if shown > time and shown > ahead.get(asset, -1):
+                ahead[asset] = shown
+                self._sorted = False
+
+    def _reached(self) -> int:
+        """The quorum-th newest of what is ahead."""
+        if not self._sorted:
+            return sorted(self._ahead.values())[-self._quorum]
+        while len(self._ahead) > self._quorum:
+            self._leave()
+        while self._is_past(*self._earliest[0]):
+            heapq.heappop(self._earliest)
+        return self._earliest[0][0]
+
     def pass_to(self, at: int) -> bool:
         """Move to ``at`` because time passed in silence; True when it moved."""
         if self.time is not None and at <= self.time:
@@ -69,6 +86,9 @@ class StreamClock:
 
     def _move(self, at: int) -> None:
         self.time = at
+        if not self._sorted:
+            self._ahead = {asset: shown for asset, shown in self._ahead.items() if shown > at}
+            self._sort()
         while self._earliest and self._earliest[0][0] <= at:
             self._leave()
 
@@ -83,7 +103,8 @@ class StreamClock:
         return self._ahead.get(asset) != at
 
     def _sort(self) -> None:
-        """Let what was ahead once go from the heap."""
+        """Let the heap hold what is ahead, and nothing that was."""
+        self._sorted = True
         self._earliest = [(at, asset) for asset, at in self._ahead.items()]
         heapq.heapify(self._earliest)
 
@@ -107,3 +128,6 @@ class ToldClock(StreamClock):
 
     def first_move(self, assets: Iterable[str], at: Iterable[int]) -> None:
         """None does."""
+
+    def hear_all(self, assets: Iterable[str], at: Iterable[int]) -> None:
+        """Decides nothing."""

@@ -155,8 +155,7 @@ class Detector:
         ahead = {number for asset in self._ahead for number in blocks.numbers_of[asset]}
         quiet = blocks.take(here, now, ahead.union(self._silence.missing))
         self._silence.hear_all(here.sensors[quiet], here.at[quiet])
-        for number, at in zip(numbers[:moves], times[:moves], strict=True):
-            self._clock.hear(blocks.assets[number], at)
+        self._clock.hear_all(map(blocks.assets.__getitem__, numbers[:moves]), times[:moves])
         for place in np.flatnonzero(~quiet).tolist():
             track = blocks.tracks[here.sensors[place]]
             at, value, quality = int(here.at[place]), float(here.values[place]), int(here.qualities[place])

@@ -53,14 +53,15 @@ class Table:
         self._width, self._most = len(self.column), most
         self.keep = 0
         """Nobody looks at the minutes before this one any more."""
-        self._lay(0, np.empty((0, self._width)), np.empty((0, self._width), np.uint16))
+        self._lay(0, 0)
 
-    def _lay(self, first: int, rows: NDArray[np.float64], newest: NDArray[np.uint16]) -> None:
-        """Begin with these rows. They lie in plain arrays: writing into those one by one is quick."""
-        self.first, self.count = first, len(rows)
-        self._values, self._newest = array("d", rows.tobytes()), array("H", newest.tobytes())
-        self.rows: NDArray[np.float64] = np.frombuffer(self._values, np.float64).reshape(rows.shape)
-        self.newest = np.frombuffer(self._newest, np.uint16).reshape(rows.shape)
+    def _lay(self, first: int, count: int) -> None:
+        """Begin with so many empty rows. They lie in plain arrays: writing into those one by one is quick."""
+        self.first, self.count = first, count
+        cells, shape = count * self._width, (count, self._width)
+        self._values, self._newest = array("d", [math.nan]) * cells, array("H", [0]) * cells
+        self.rows: NDArray[np.float64] = np.frombuffer(self._values, np.float64).reshape(shape)
+        self.newest = np.frombuffer(self._newest, np.uint16).reshape(shape)
         """When in its minute each was read: milliseconds from 1 on, 0 for not at all."""
 
     def reach(self, minute: int) -> None:
@@ -88,10 +89,16 @@ class Table:
 
     def put_all(self, columns: NDArray[np.intp], at: Times, values: NDArray[np.float64]) -> None:
         """Take readings, of each sensor in order and newer than what it told before."""
-        minutes, within = np.divmod(at, MINUTE)
-        for minute in (int(minutes.max()), int(minutes.min())):
+        first, last = int(at.min()) // MINUTE, int(at.max()) // MINUTE
+        for minute in (last, first):
             if not 0 <= minute - self.first < self.count:
                 self._make_room(minute)
+        if first == last:
+            row = first - self.first
+            self.newest[row][columns] = at - (first * MINUTE - 1)
+            self.rows[row][columns] = values
+            return
+        minutes, within = np.divmod(at, MINUTE)
         rows = minutes - self.first
         self.newest[rows, columns] = within + 1
         self.rows[rows, columns] = values
@@ -105,12 +112,12 @@ class Table:
             begin = minute - SPARE
         else:
             begin, end = max(self.first, min(self.keep, minute), minute - self._most), minute + SPARE
-        rows, newest = np.full((end - begin, self._width), np.nan), np.zeros((end - begin, self._width), "H")
         since, until = max(begin, self.first), min(end, self.first + self.count)
-        if since < until:
-            there, here = slice(since - begin, until - begin), slice(since - self.first, until - self.first)
-            rows[there], newest[there] = self.rows[here], self.newest[here]
-        self._lay(begin, rows, newest)
+        here = slice(since - self.first, max(until, since) - self.first)
+        there = slice(since - begin, max(until, since) - begin)
+        rows, newest = self.rows[here], self.newest[here]
+        self._lay(begin, end - begin)
+        self.rows[there], self.newest[there] = rows, newest
 
     def snapshot(self, late: int) -> dict[str, Any]:
         """What ``restore`` needs, as JSON. Readings are taken for the minutes from ``late`` on."""
@@ -121,15 +128,13 @@ class Table:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot; sensors that are new begin without a past, others are let go."""
-        count = len(state["rows"])
-        rows, newest = np.full((count, self._width), np.nan), np.zeros((count, self._width), np.uint16)
+        self._lay(state["first"], len(state["rows"]))
         known = [(old, self.column[one]) for old, one in enumerate(state["sensors"]) if one in self.column]
-        if count and known:
+        if self.count and known:
             old, new = np.array(known).T
-            rows[:, new] = np.array(state["rows"], np.float64)[:, old]
+            self.rows[:, new] = np.array(state["rows"], np.float64)[:, old]
             if late := len(state["newest"]):
-                newest[-late:, new] = np.array(state["newest"], np.uint16)[:, old]
-        self._lay(state["first"], rows, newest)
+                self.newest[-late:, new] = np.array(state["newest"], np.uint16)[:, old]
 
 
 class Past:

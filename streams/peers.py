@@ -205,13 +205,24 @@ def _beside(values: Row) -> tuple[Row, Row, Row]:
 
 def _suspects(rows: Row, least: Row) -> list[int]:
     """The columns that may hold a spike: the cheap question first, for all columns one after the other."""
-    columns = rows.T
+    wide = _wide_enough(rows, least)
+    columns = rows[:, wide].T
     known = ~np.isnan(columns)
     count = known.sum(axis=1)
     off, middle, apart = _beside(columns[known])
     far = (off > SPIKE_PART * np.abs(middle)) & (apart < off / 2)
-    far &= off > np.repeat(least, count)[2:-2]
-    return sorted(set(map(int, count.cumsum().searchsorted(far.nonzero()[0] + 2, side="right"))))
+    far &= off > np.repeat(least[wide], count)[2:-2]
+    found = set(count.cumsum().searchsorted(far.nonzero()[0] + 2, side="right").tolist())
+    return sorted(wide[list(found)].tolist())
+
+
+def _wide_enough(rows: Row, least: Row) -> Indices:
+    """The columns whose values lie further apart than a spike must be off: it lies between others' middle and
+    itself. Most don't, and are not looked at closer.
+    """
+    low, high = np.fmin.reduce(rows), np.fmax.reduce(rows)
+    smallest = np.maximum(np.maximum(low, -high), 0)
+    return np.flatnonzero(high - low > np.maximum(least, SPIKE_PART * smallest))
 
 
 def _spikes(column: Row, least: float) -> tuple[Indices, int]:

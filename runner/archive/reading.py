@@ -3,11 +3,12 @@
 In:  manifests, and times between which something was received.
 Out: frames or blocks, events and ticks.
 Promises: a file that is damaged or gone is named to ``on_fault`` and skipped, the rest is read. Of each file
-of a batch one row group is in memory.
+of a batch one row group is in memory; of blocks, those of the part that is read ahead too.
 """
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, pairwise
 from typing import NamedTuple
@@ -82,17 +83,43 @@ def records_of(
 
     Raises OSError where the place can't be reached.
     """
+    cut = _Cut(wanted, cutting)
+    parts = _parts(place, manifests, wanted)
+    for part in _one_ahead(parts) if cutting == "blocks" else parts:
+        for piece in part:
+            if isinstance(piece, Columns):
+                yield from cut.pieces(piece)
+            elif isinstance(piece, str):
+                on_fault(piece)
+            elif wanted.holds(piece[1]):
+                yield piece[2]
+
+
+_Piece = Columns | Other | str
+"""Readings, something else that came between them, or what is wrong with a file."""
+
+
+def _one_ahead(parts: Iterator[list[_Piece]]) -> Iterator[list[_Piece]]:
+    """The same, each read by a thread while the one before is used: unpacking leaves Python's lock alone."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = reader.submit(next, parts, None)
+            yield part
+
+
+def _parts(place: Place, manifests: Sequence[Manifest], wanted: Range) -> Iterator[list[_Piece]]:
+    """All in the order received, in parts of some row groups."""
     names = Names()
     for manifest in manifests:
         if wanted.meets(manifest):
-            yield from _batch(place, manifest, wanted, on_fault, _Cut(wanted, cutting), names)
+            yield from _batch(place, manifest, wanted, names)
 
 
-def _batch(
-    place: Place, manifest: Manifest, wanted: Range, on_fault: OnDamage, cut: "_Cut", names: Names
-) -> Iterator[Heard]:
+def _batch(place: Place, manifest: Manifest, wanted: Range, names: Names) -> Iterator[list[_Piece]]:
     readings: list[Iterator[Columns]] = []
     others: list[Iterator[Other]] = []
+    faults: list[_Piece] = []
     for file in manifest.files:
         if not wanted.wants(file):
             continue
@@ -104,16 +131,16 @@ def _batch(
             else:
                 others.append(chain.from_iterable(map(partial(others_of, file.kind), tables)))
         except (OSError, pa.ArrowException) as error:
-            on_fault(f"{file.path}: {error}; its {file.rows} {file.kind} are skipped")
-    following = heapq.merge(*others, key=lambda other: other[0])
-    yield from _woven(in_order(readings), following, cut)
+            faults.append(f"{file.path}: {error}; its {file.rows} {file.kind} are skipped")
+    yield faults
+    yield from _woven(in_order(readings), heapq.merge(*others, key=lambda other: other[0]))
 
 
 class _Cut:
     """Readings to the frames or blocks that are asked for."""
 
     def __init__(self, wanted: Range, cutting: Cutting) -> None:
-        self.wanted = wanted
+        self._asked = (wanted.start, wanted.end) != (None, None)
         self._cutting = cutting
         self._low = -np.inf if wanted.start is None else wanted.start
         self._high = np.inf if wanted.end is None else wanted.end
@@ -121,7 +148,7 @@ class _Cut:
     def pieces(self, part: Columns) -> Iterator[Frame | Block]:
         """Those of the range."""
         inside = part
-        if self.wanted.start is not None or self.wanted.end is not None:
+        if self._asked:
             inside = part[(part.received >= self._low) & (part.received < self._high)]
         if self._cutting == "blocks":
             yield from blocks(inside)
@@ -134,19 +161,15 @@ class _Cut:
             yield from frames(inside[start:end])
 
 
-def _woven(readings: Iterable[Columns], others: Iterator[Other], cut: _Cut) -> Iterator[Heard]:
-    """Frames, with events and ticks where they came."""
+def _woven(readings: Iterable[Columns], others: Iterator[Other]) -> Iterator[list[_Piece]]:
+    """Readings, with events and ticks where they came."""
     other = next(others, None)
     for part in readings:
-        start = 0
+        start, pieces = 0, list[_Piece]()
         while other is not None and other[0] < part.number[-1]:
             place = int(np.searchsorted(part.number, other[0]))
-            yield from cut.pieces(part[start:place])
-            if cut.wanted.holds(other[1]):
-                yield other[2]
+            pieces += part[start:place], other
             start, other = place, next(others, None)
-        yield from cut.pieces(part[start:])
-    while other is not None:
-        if cut.wanted.holds(other[1]):
-            yield other[2]
-        other = next(others, None)
+        yield [*pieces, part[start:]]
+    if other is not None:
+        yield [other, *others]

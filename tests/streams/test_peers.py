@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as some
 from numpy.typing import NDArray
 
 from schemas.city import City
 from schemas.times import MINUTE
 from streams.groups import Groups, Sign, Watcher
-from streams.peers import peer_watchers
+from streams.peers import _spikes, _suspects, peer_watchers
 
 LATE = 30 * MINUTE
 T0 = 1_750_000_020_000 - 1_750_000_020_000 % MINUTE
@@ -133,6 +135,19 @@ def test_a_sensor_whose_readings_stand_out_again_and_again_spikes() -> None:
     (sign,) = judged(told)
     assert (sign.asset, sign.condition, sign.cleared) == ("corner", "spiking", None)
     assert sign.onset == T0 + 200 * MINUTE
+
+
+@given(some.integers(0, 10**6), some.sampled_from([0.0, 0.3, 3.0]), some.sampled_from([0.0, 5.0, -50.0]))
+def test_no_column_with_a_spike_escapes_the_cheap_question(seed: int, least: float, level: float) -> None:
+    """Values of either sign, gaps, whole columns without a reading, spikes of any size."""
+    chance = np.random.default_rng(seed)
+    rows = (level + chance.normal(0, 0.2, (60, 8)).cumsum(axis=0) / 4).round(2)
+    rows[chance.random(rows.shape) < 0.05] *= chance.choice([0.5, 0.79, 0.81, 1.19, 1.21, 2.0])
+    rows[chance.random(rows.shape) < 0.1] = np.nan
+    rows[:, 3] = np.nan
+    deadbands = np.full(8, least)
+    spiking = {number for number in range(8) if len(_spikes(rows[:, number], least)[0])}
+    assert spiking <= set(_suspects(rows, deadbands))
 
 
 def test_what_two_sensors_see_at_once_is_no_spike() -> None:
