@@ -122,7 +122,9 @@ def main() -> int:
             Mosquitto(folder, free_ports(1)[0]) as mosquitto,
             Kafka(folder, *free_ports(2)) as kafka,
         ):
-            up = verb("up", "--city", city, "--broker", mosquitto.address, "--kafka", kafka.address)
+            up = verb(
+                "up", "--no-console", "--city", city, "--broker", mosquitto.address, "--kafka", kafka.address
+            )
             up += ["--detectors", "2", "--shell", args.shell, "--metrics", metrics]
             with (
                 (folder / "up.log").open("w") as log,

@@ -76,11 +76,11 @@ def flow(snapshot: Snapshot) -> Markup:
     status = snapshot.status
     rate = wording.count(status.messages_per_second)
     stages = [
-        ("Received", status.received, f"{rate}/s", ()),
+        ("Received", status.received, f"{rate}/s", []),
         ("Readings", status.readings, "", _losses(status)),
-        ("Stored", status.stored, f"{status.lag} waiting" if status.lag > 50 else "", ()),
-        ("Alarms", len(snapshot.alarms), "last 24 h", ()),
-        ("Incidents", len(snapshot.incidents), "", ()),
+        ("Stored", status.stored, f"{status.lag} waiting" if status.lag > 50 else "", []),
+        ("Alarms", len(snapshot.alarms), "last 24 h", []),
+        ("Incidents", len(snapshot.incidents), "", []),
     ]
     return Markup('<ol class="flow" aria-label="The way of the data">{}</ol>').format(
         join(
@@ -106,13 +106,14 @@ def flow(snapshot: Snapshot) -> Markup:
     )
 
 
-def _losses(status: Status) -> tuple[tuple[str, int], ...]:
-    return (
+def _losses(status: Status) -> list[tuple[str, int]]:
+    counted = (
         ("refused", status.refused),
         ("late", status.late),
         ("duplicate", status.duplicates),
         ("future", status.future),
     )
+    return [(what, count) for what, count in counted if count is not None]
 
 
 def sparkline(values: Sequence[float], width: int = 96, height: int = 22) -> Markup:

@@ -45,6 +45,7 @@ VERBS = (
     "collect",
     "stream",
     "alert",
+    "console",
     "influx",
     "sink",
     "dlq",

@@ -70,8 +70,9 @@ class Status:
     """Messages that were wholly refused, or one too many of their asset."""
     readings: int
     duplicates: int
-    late: int
-    future: int
+    late: int | None
+    """Readings that came too late to be judged; None where others count them, as in the next."""
+    future: int | None
     """Readings dated after stream time by a fast clock."""
     stored: int
     """Readings in the store, each once."""

@@ -21,7 +21,7 @@ from runner.moments import BadUsage
 from schemas.times import rfc3339
 
 VARIABLE = "CROSSCURRENT_LOGS"
-LONG_RUNNING = frozenset({"up", "collect", "stream", "sink", "alert"})
+LONG_RUNNING = frozenset({"up", "collect", "stream", "sink", "alert", "console"})
 _OF_SERVICE = re.compile(r'(\S+): (\{"at": .*\})')
 """How a supervisor passes on what one of its services said."""
 

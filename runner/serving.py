@@ -1,6 +1,7 @@
-"""What ``up`` and ``demo`` share: words on the terminal, free ports, the web page."""
+"""What verbs with a page share: words on the terminal, free ports, the web page."""
 
 import importlib
+import ipaddress
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from runner.database import CannotRun
 
 if TYPE_CHECKING:
     from runner.embedded import Embedded
+    from runner.kafka.mirror import Mirror
     from runner.player.deck import Deck
 
 PORTS_TRIED = 20
@@ -44,11 +46,25 @@ def any_port() -> int:
         return port
 
 
-def serve(console: str, system: "Embedded | Deck", host: str, port: int, *, show: bool) -> None:
+def serve(console: str, system: "Embedded | Deck | Mirror", host: str, port: int, *, show: bool) -> None:
     """Serve the web page until interrupted; ``console`` is the dotted name of its module."""
     module = importlib.import_module(console)
     say(f"console  http://{host}:{port}")
     module.serve(system, host, port, show)
+
+
+def warn_if_open(host: str) -> None:
+    """Tell people where their page is open to others."""
+    if not is_loopback(host):
+        say(f"warning  {host} is open to the network, and nobody is asked for a password")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -102,7 +102,7 @@ def test_no_password_is_written_down(services: Services) -> None:
     assert [name for name in secret if not name.endswith("_FILE")] == []
     assert readers == {
         "mqtt_sensors": ["mosquitto"],
-        "mqtt_crosscurrent": ["collect", "console", "mosquitto"],
+        "mqtt_crosscurrent": ["collect", "mosquitto"],
         "grafana_admin": ["grafana"],
     }
 
@@ -172,7 +172,7 @@ def pods() -> list[dict[str, Any]]:
 
 def test_pods_run_verbs_with_few_rights() -> None:
     """The same command lines as elsewhere; nobody is root, and nothing is written but into volumes."""
-    assert len(pods()) == 6
+    assert len(pods()) == 7
     for pod in pods():
         (container,) = pod["containers"]
         understood(container["args"])

@@ -25,7 +25,7 @@ from tests.test_containers import ROOT, Services, ours, services
 
 __all__ = ["ours", "services"]  # fixtures
 ONCE = ("topics", "influx-setup", "boards")
-LASTING = ("collect", "detect", "correlate", "alert", "sink")
+LASTING = ("collect", "detect", "correlate", "alert", "console", "sink")
 INSIDE = "9100"
 """The port at which each container shows its figures."""
 
@@ -154,7 +154,7 @@ def test_the_composed_services_work_together(
         wait_until(lambda: len(on_kafka.records(INCIDENTS)) > 3, "incidents")
         wait_until(lambda: points(native) > 1_000, "points")
 
-    assert set(ONCE) | set(LASTING) | {"console"} == ours.keys()
+    assert set(ONCE) | set(LASTING) == ours.keys()
     assert json.loads((tmp_path / "boards" / "boards" / "city.json").read_text())["title"]
     told = services["grafana"]["environment"]
     assert told["CROSSCURRENT_BOARDS"].startswith(told["GF_PATHS_PROVISIONING"])

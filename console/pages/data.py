@@ -45,7 +45,7 @@ def show(live: Live) -> None:
 
 
 def _places(snapshot: Snapshot) -> Markup:
-    names = ("Replayed", "Results") if snapshot.position else ("Broker", "Data folder")
+    names = ("Replayed", "Results") if snapshot.position else ("Source", "Data folder")
     return Markup("<table><tr><th>{}</th><td>{}</td></tr><tr><th>{}</th><td>{}</td></tr></table>").format(
         names[0], snapshot.status.broker, names[1], snapshot.status.folder
     )
@@ -71,6 +71,8 @@ def _table(rows: Sequence[tuple[str, int]]) -> Markup:
 
 
 def _buffers(buffers: Sequence[Buffer]) -> Markup:
+    if not buffers:
+        return Markup('<p class="empty">None here.</p>')
     return Markup('<ul class="buffers">{}</ul>').format(
         fragments.join(
             Markup(

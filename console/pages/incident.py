@@ -18,6 +18,7 @@ from runner.hours import SHOWN_BEFORE
 from runner.player.deck import Deck
 from schemas.alarms import Alarm
 from schemas.city import City
+from schemas.errors import CrosscurrentError
 from schemas.incidents import IncidentRevision
 from schemas.notifications import Decision, Notification
 from schemas.times import HOUR
@@ -105,7 +106,15 @@ def _build(live: Live, revisions: list[IncidentRevision]) -> None:
         put(causes, fragments.causes([newest.root, *newest.alternatives], live.city, zone))
         put(foretold, fragments.foretold(views.predictions(newest, live.city)))
         put(changes, fragments.history(views.history(found, live.city)))
-        put(told, _told(live.store.notifications(incident), live.store.decisions(incident), zone))
+        names = _names(live, incident)
+        put(
+            told,
+            _told(
+                [sent for name in names for sent in live.store.notifications(name)],
+                [made for name in names for made in live.store.decisions(name)],
+                zone,
+            ),
+        )
         if answers:
             answers.show(open_=newest.closed is None)
         alarms = live.store.alarms(newest.opened - HOUR)
@@ -150,6 +159,15 @@ def _head(incident: IncidentRevision, city: City, now: int, zone: ZoneInfo) -> M
     )
 
 
+def _names(live: Live, incident: str) -> list[str]:
+    """Its id, those that it had before, and those of incidents that became part of it."""
+    names = [incident]
+    for name in names:
+        older = {old for revision in live.store.incident(name) for old in revision.replaces}
+        names += sorted(older.difference(names))
+    return names
+
+
 def _told(notifications: list[Notification], decisions: list[Decision], zone: ZoneInfo) -> Markup:
     """Messages, and decisions of which people know nothing otherwise; the newest first."""
     if not notifications and not decisions:
@@ -188,12 +206,17 @@ class Answers:
         if self._form.visible != open_:
             self._form.set_visibility(open_)
 
-    def _give(self, kind: Kind) -> None:
+    async def _give(self, kind: Kind) -> None:
         by = (self._by.value or "").strip()
         if not by:
             ui.notify("Say who you are: it is kept with the answer.")
             return
-        self._live.system.answer(answered(self._incident, kind, by, note=(self._note.value or "").strip()))
+        answer = answered(self._incident, kind, by, note=(self._note.value or "").strip())
+        try:
+            await asyncio.to_thread(self._live.system.answer, answer)
+        except CrosscurrentError as error:
+            ui.notify(f"Not taken: {error}", multi_line=True)
+            return
         ui.notify(f"Kept: {kind} by {by}.")
 
 

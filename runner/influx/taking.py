@@ -8,7 +8,6 @@ go back to what it was. The places up to which alarms were taken go along with t
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 
 from runner.influx.letters import KEPT_BYTES
 from runner.influx.lines import Lines
-from runner.kafka.records import kind_of, place_of
+from runner.kafka.records import Repeats, is_of, kind_of
 from runner.kafka.stages import Record
 from schemas.alarms import AlarmChange
 from schemas.incidents import IncidentRevision
@@ -56,19 +55,20 @@ class Taking:
 
     def __init__(self, lines: Lines, city: str) -> None:
         self._lines, self._city = lines, city
-        self._places: dict[int, dict[str, tuple[int, int]]] = {}
-        """By partition of the alarms and stage's part: offset and number of the newest output taken."""
+        self._repeats: dict[int, Repeats] = defaultdict(Repeats)
+        """By partition of the alarms."""
         self.batch = Batch()
         self.counts: Counter[str] = Counter()
         """Records ``taken``, and ``broken`` ones."""
 
     def begin(self, partition: int, note: str) -> None:
         """Go on with a partition of the alarms, with the note that was kept with its offset."""
-        self._places[partition] = {part: (one, two) for part, (one, two) in json.loads(note or "{}").items()}
+        known = {part: (one, two) for part, (one, two) in json.loads(note or "{}").items()}
+        self._repeats[partition] = Repeats(known)
 
     def note(self, at: At) -> str:
         """What to keep with a partition's offset."""
-        return json.dumps(self._places.get(at.partition, {})) if at.topic is ALARMS else ""
+        return json.dumps(self._repeats[at.partition].newest) if at.topic is ALARMS else ""
 
     def take(self, at: At, record: Record) -> None:
         """One record; what is not of the city is passed over."""
@@ -96,22 +96,13 @@ class Taking:
                 if kind_of(record.headers) == "frame":
                     frame = Frame.model_validate_json(record.value)
                     self.batch.lines[RAW.name] += self._lines.frame(frame)
-            case ALARMS.name if self._is_ours(record.headers) and self._is_new(at.partition, record.headers):
-                if kind_of(record.headers) == "alarm-change":
+            case ALARMS.name if is_of(self._city, record.headers):
+                if (
+                    kind_of(record.headers) == "alarm-change"  # people's answers lie there too
+                    and self._repeats[at.partition].is_new(record.headers)
+                ):
                     facts.append(self._lines.alarm(AlarmChange.model_validate_json(record.value)))
-            case INCIDENTS.name if self._is_ours(record.headers):
+            case INCIDENTS.name if is_of(self._city, record.headers):
                 facts += self._lines.revision(IncidentRevision.model_validate_json(record.value))
-            case NOTIFICATIONS.name if self._is_ours(record.headers):
+            case NOTIFICATIONS.name if is_of(self._city, record.headers):
                 facts.append(self._lines.notification(Notification.model_validate_json(record.value)))
-
-    def _is_new(self, partition: int, headers: Mapping[str, str]) -> bool:
-        place = place_of(headers)
-        seen = self._places.setdefault(partition, {})
-        part, known = f"{place.stage}/{place.partition}", (place.offset, place.number)
-        if known <= seen.get(part, (-1, -1)):
-            return False
-        seen[part] = known
-        return True
-
-    def _is_ours(self, headers: Mapping[str, str]) -> bool:
-        return headers.get("ce_source", "").startswith(f"/{self._city}/")

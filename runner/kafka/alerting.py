@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from pydantic import ValidationError
 
 from runner.kafka.reading import read, record_of
-from runner.kafka.records import failed, headers, partitions
+from runner.kafka.records import failed, headers, is_of, partitions
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.metrics import Figure
 from runner.sending.line import Delivery, Outcome, Past
@@ -147,7 +147,7 @@ class AlertWorker:
         part = self._parts.get(number)
         if part is None:
             return
-        deliveries = self._deliveries(record.value) if self._is_ours(record.headers) else []
+        deliveries = self._deliveries(record.value) if is_of(self._city, record.headers) else []
         with self._door:
             part.next = record.offset + 1
             new = [delivery for delivery in deliveries if delivery.id not in part.known]
@@ -166,9 +166,6 @@ class AlertWorker:
         except ValidationError:
             self._broken += 1  # written by somebody else: there is nobody to tell
             return []
-
-    def _is_ours(self, found: dict[str, str]) -> bool:
-        return found.get("ce_source", "").split("/")[1:2] == [self._city]
 
     def _settled(self, outcome: Outcome) -> None:
         """By the thread that sent: keep the outcome, then count its record as done."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from runner.explaining import Kept
 from runner.kafka.reading import count_of, read
-from runner.kafka.records import kind_of
+from runner.kafka.records import is_of, kind_of
 from runner.kafka.settings import KafkaSettings
 from schemas.alarms import Alarm, AlarmChange
 from schemas.notifications import UNSETTLED, Decision, Delivered, Notification
@@ -21,8 +21,7 @@ def kept_on(settings: KafkaSettings, city: str, *, alarms: bool, since: int | No
     def values(topic: Topic, kind: str) -> Iterator[bytes]:
         for partition in range(count_of(settings, topic)):
             for record in read(settings, topic, partition, since):
-                ours = record.headers.get("ce_source", "").split("/")[1:2] == [city]
-                if ours and kind_of(record.headers) == kind:
+                if is_of(city, record.headers) and kind_of(record.headers) == kind:
                     yield record.value
 
     notes = map(Notification.model_validate_json, values(NOTIFICATIONS, "notification"))

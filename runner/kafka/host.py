@@ -5,6 +5,7 @@ Out: the services, in the order in which data goes through them.
 """
 
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 
 from runner.kafka.settings import KafkaSettings
@@ -25,12 +26,14 @@ def services(
     shell: str,
     alerts: bool,
     answers: str | None,
+    console: Mapping[str, str] | None,
     influx: str | None,
     token_file: Path | None,
     metrics: str | None,
 ) -> list[list[Service]]:
-    """A collector, so many detecting workers, one that correlates, and if wanted one that sends and a sink,
-    each with a name of its own in its group, so that it gets its partitions back at once after a restart.
+    """A collector, so many detecting workers, one that correlates, and if wanted one that sends, a page
+    (``console``: its arguments by their names) and a sink. Those in groups have a name of their own there, so
+    that they get their partitions back at once after a restart.
     """
     here = settings.member or platform.node()
     of_city = ("--city", str(city), "--kafka", kafka)
@@ -47,6 +50,9 @@ def services(
     if alerts:
         taking = ("--answers", answers) if answers else ()
         stages.append([Service("alert", ("alert", *of_city, *taking), {MEMBER: here})])
+    if console is not None:
+        asked = tuple(word for argument in console.items() for word in argument)
+        stages.append([Service("console", ("console", *of_city, *asked))])
     if influx is not None:
         writing = ("--influx", influx, *(("--token-file", str(token_file)) if token_file else ()))
         if metrics is not None:  # the page of all services: their figures are written too

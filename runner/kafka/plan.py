@@ -1,5 +1,7 @@
 """A city's stages on a Kafka as it is: how many partitions there are decides which part is where."""
 
+from pathlib import Path
+
 from confluent_kafka import Producer
 
 from runner.kafka.correlating import Correlate, JoinDomains
@@ -9,8 +11,8 @@ from runner.kafka.stages import Detect, Stage
 from schemas.alerting import Policy
 from schemas.city import City
 from schemas.topics import ALARMS, DOMAINS, READINGS
-from schemas.vocabulary import Vocabulary
-from streams.causes import Causes
+from schemas.vocabulary import Vocabulary, load_vocabulary
+from streams.causes import Causes, load_causes
 
 
 class Plan:
@@ -43,3 +45,11 @@ class Plan:
         if self._districts.divided:
             found.append(JoinDomains(self._city, self._causes, self._districts, self._join_at, self._policy))
         return found
+
+
+def desk_of(city: City, path: Path, settings: KafkaSettings) -> Stage:
+    """The stage that decides what people of a city hear, and reads their answers; ``path``: the city's file.
+
+    Raises KafkaFailed.
+    """
+    return Plan(city, load_vocabulary(beside=path), load_causes(), settings).correlate()[-1]

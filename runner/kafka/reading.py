@@ -35,6 +35,7 @@ def reader(settings: KafkaSettings) -> Consumer:
                 "group.id": f"{settings.prefix}crosscurrent-reads",  # asked for, and never used
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",  # where the oldest are gone, what is left; not its end
                 "fetch.wait.max.ms": 50,  # the end is told with an answer: it must not be slow to come
                 "isolation.level": "read_committed",
             }
@@ -63,8 +64,8 @@ def read(
     name = settings.name(topic)
     try:
         _, last = consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=SECONDS)
-        first = 0 if start is None else _offset_at(consumer, name, partition, start, last)
-        until = last if end is None else _offset_at(consumer, name, partition, end, last)
+        first = 0 if start is None else offset_at(consumer, name, partition, start, last)
+        until = last if end is None else offset_at(consumer, name, partition, end, last)
         consumer.assign([TopicPartition(name, partition, first)])
         while True:
             message = consumer.poll(SECONDS)
@@ -82,7 +83,7 @@ def read(
         consumer.close()
 
 
-def _offset_at(consumer: Consumer, name: str, partition: int, at: int, last: int) -> int:
+def offset_at(consumer: Consumer, name: str, partition: int, at: int, last: int) -> int:
     """The first record written at this time or after it; the end where there is none."""
     (found,) = consumer.offsets_for_times([TopicPartition(name, partition, at)], timeout=SECONDS)
     return last if found.offset in {OFFSET_END, -1} else found.offset

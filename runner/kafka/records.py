@@ -145,6 +145,28 @@ def place_of(found: Mapping[str, str]) -> Place:
         raise ValueError("headers ce_source and ce_id are not those of a worker of ours") from error
 
 
+class Repeats:
+    """Knows what workers say a second time, after a kill or when they were cut off."""
+
+    def __init__(self, newest: Mapping[str, tuple[int, int]] | None = None) -> None:
+        self.newest = dict(newest or {})
+        """By part of a stage (``detect/3``): offset and number of the newest output taken."""
+
+    def is_new(self, found: Mapping[str, str]) -> bool:
+        """Whether an output was not taken yet, by its headers; from now on it is. Raises ValueError."""
+        place = place_of(found)
+        part, known = f"{place.stage}/{place.partition}", (place.offset, place.number)
+        if known <= self.newest.get(part, (-1, -1)):
+            return False
+        self.newest[part] = known
+        return True
+
+
+def is_of(city: str, found: Mapping[str, str]) -> bool:
+    """Whether a worker, a collector or a person of this city wrote a record, by its headers."""
+    return found.get("ce_source", "").startswith((f"/{city}/", f"/collect/{city}/"))
+
+
 def partitions(client: Consumer | Producer, settings: KafkaSettings, topics: Sequence[Topic]) -> list[int]:
     """How many partitions topics have. Raises KafkaFailed where one is missing or Kafka does not answer."""
     counts = []

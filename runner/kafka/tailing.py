@@ -12,7 +12,7 @@ from typing import Self
 from confluent_kafka import OFFSET_END, Message, TopicPartition
 
 from runner.kafka.reading import reader, record_of
-from runner.kafka.records import kind_of, partitions
+from runner.kafka.records import is_of, kind_of, partitions
 from runner.kafka.settings import KafkaSettings
 from runner.loadwatch import SPAN, LoadWatch
 from schemas.alarms import AlarmChange
@@ -79,7 +79,7 @@ class Tail:
                 self._ends.add((topic, partition))
             return
         record = record_of(message)
-        if record.headers.get("ce_source", "").split("/")[1:2] != [self._city]:
+        if not is_of(self._city, record.headers):
             return
         kind = kind_of(record.headers)
         if kind == "tick":

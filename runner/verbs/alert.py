@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from runner.kafka.stages import Stage
     from runner.linkpage import LinkDoor
     from schemas.alerting import Heartbeat, Policy
-    from schemas.city import City
 
 SUMMARY = "Send what Kafka holds for people; replicas share the work, and page nobody twice."
 
@@ -58,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     with needs("kafka"):
         from runner.kafka.alerting import AlertWorker
+        from runner.kafka.plan import desk_of
         from runner.kafka.tailing import Tail
 
     settings = kafka_settings(args.kafka, os.environ)
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
                 Metrics(args.metrics, lambda: chain(worker.figures(), watch.figures()), lambda: worker.begun)
             )
         if args.answers or policy.heartbeat:
-            desk = _desk(args.city, city, settings)
+            desk = desk_of(city, args.city, settings)
             if args.answers:
                 door = stack.enter_context(_door(args.answers, policy, settings, city.city, desk))
                 say(f"answers  {door.address}/answer/...")
@@ -99,15 +99,6 @@ def run(args: argparse.Namespace) -> int:
     if failures:
         raise failures[0]
     return caught.status
-
-
-def _desk(path: Path, city: "City", settings: "KafkaSettings") -> "Stage":
-    """The stage that decides what people are told."""
-    from runner.kafka.plan import Plan
-    from schemas.vocabulary import load_vocabulary
-    from streams.causes import load_causes
-
-    return Plan(city, load_vocabulary(beside=path), load_causes(), settings).correlate()[-1]
 
 
 def _door(place: str, policy: "Policy", settings: "KafkaSettings", city: str, desk: "Stage") -> "LinkDoor":

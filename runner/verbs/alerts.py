@@ -109,16 +109,13 @@ def _to_kafka(args: argparse.Namespace, answer: "Answer") -> None:
     from runner.kafka.settings import kafka_settings
     from runner.moments import BadUsage
     from schemas.cityfile import load_city
-    from schemas.vocabulary import load_vocabulary
-    from streams.causes import load_causes
 
     if args.city is None:
         raise BadUsage(f"{args.action}: --kafka needs --city FILE, which says whose incident it is")
     with needs("kafka"):
         from runner.kafka.answering import keep
-        from runner.kafka.plan import Plan
+        from runner.kafka.plan import desk_of
 
     settings = kafka_settings(args.kafka, os.environ)
     city = load_city(args.city)
-    plan = Plan(city, load_vocabulary(beside=args.city), load_causes(), settings)
-    keep(city.city, plan.correlate()[-1], settings, answer)
+    keep(city.city, desk_of(city, args.city, settings), settings, answer)

@@ -1,7 +1,6 @@
 """``crosscurrent up``: a city, watched until it is told to stop: in one process, or on Kafka."""
 
 import argparse
-import ipaddress
 import os
 import signal
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from runner.metrics import Metrics
 
 SUMMARY = "Watch a city: in one process, with a web page; or all that one host needs on Kafka."
-ONE_PROCESS = ("data", "host", "mqtt_port", "console_port", "no_console", "archive", "archive_days")
+ONE_PROCESS = ("mqtt_port", "archive", "archive_days")
 ON_KAFKA = ("detectors", "shell", "answers")
 LOOPBACK = "127.0.0.1"
 MQTT_PORT, CONSOLE_PORT = 1883, 8080
@@ -39,16 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", metavar="PLACE", help="serve /metrics, /health and /ready of all at [HOST:]PORT"
     )
-    one = parser.add_argument_group("in one process")
-    one.add_argument(
+    parser.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
-        help="data folder (default: crosscurrent/CITY in the user's data folder, ~/.local/share)",
+        help="data folder (default: crosscurrent/CITY in the user's data folder, ~/.local/share; on Kafka, "
+        "where only the page has one: one that is thrown away)",
     )
-    one.add_argument("--host", help="address to listen on; there is no password (default loopback)")
-    one.add_argument("--console-port", type=int, help=f"port of the web page (default {CONSOLE_PORT})")
-    one.add_argument("--no-console", action="store_true", default=None, help="no web page")
+    parser.add_argument("--host", help="address to listen on; there is no password (default loopback)")
+    parser.add_argument("--console-port", type=int, help=f"port of the web page (default {CONSOLE_PORT})")
+    parser.add_argument("--no-console", action="store_true", help="no web page")
+    one = parser.add_argument_group("in one process")
     one.add_argument(
         "--archive", metavar="ARCHIVE", help="keep what is received here: a folder, or an address"
     )
@@ -124,6 +124,7 @@ def _on_kafka(args: argparse.Namespace) -> int:
                 detectors=args.detectors or 1,
                 shell=args.shell or "faust",
                 answers=args.answers,
+                console=None if args.no_console else _page(args),
                 alerts=any(receiver.type != "console" for receiver in policy.receivers.values()),
                 influx=args.influx,
                 token_file=args.token_file,
@@ -144,12 +145,18 @@ def _on_kafka(args: argparse.Namespace) -> int:
     return caught.status
 
 
+def _page(args: argparse.Namespace) -> dict[str, str]:
+    """What the console is told, by its arguments."""
+    asked = {"--data": args.data, "--host": args.host, "--port": args.console_port}
+    return {name: str(value) for name, value in asked.items() if value is not None}
+
+
 def _in_one_process(args: argparse.Namespace) -> int:
     from alerts.policyfile import load_policy
     from runner.embedded import Embedded
     from runner.hours import Hours
     from runner.interrupts import interrupts
-    from runner.serving import free_port, say, serve
+    from runner.serving import free_port, is_loopback, say, serve
     from schemas.cityfile import load_city
     from schemas.vocabulary import load_vocabulary
     from streams.causes import load_causes
@@ -173,7 +180,7 @@ def _in_one_process(args: argparse.Namespace) -> int:
             on_failure=caught.leave,
         )
         follower = _follower(args, embedded)
-        if _is_loopback(host):  # a player answers there alone
+        if is_loopback(host):  # a player answers there alone
             embedded.hours = Hours(embedded.store.folder, args.city, args.causes, args.archive)
         metrics = _metrics(args, embedded)
         embedded.start()
@@ -252,18 +259,10 @@ def default_folder(city: str) -> Path:
 
 
 def _tell(embedded: "Embedded", host: str) -> None:
-    from runner.serving import say
+    from runner.serving import say, warn_if_open
 
     status = embedded.status()
     say(f"city     {embedded.city.city}: {len(embedded.city.sensors)} sensors")
     say(f"broker   {status.broker}")
     say(f"data     {status.folder}")
-    if not _is_loopback(host):
-        say(f"warning  {host} is open to the network, and nobody is asked for a password")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    warn_if_open(host)

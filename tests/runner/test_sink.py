@@ -328,6 +328,7 @@ def test_one_host_keeps_a_sink_at_work_where_it_is_given_an_influxdb() -> None:
             shell="kafka",
             alerts=False,
             answers=None,
+            console=None,
             influx=influx,
             token_file=token_file,
             metrics=metrics,

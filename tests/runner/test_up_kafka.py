@@ -49,7 +49,7 @@ def test_a_killed_service_comes_back_and_nothing_is_lost(
     expected = embedded(messages, tmp_path)
     base = f"http://127.0.0.1:{free_port()}"
     place = base.removeprefix("http://")
-    arguments = ("up", "--broker", mosquitto.address, "--detectors", "2", "--metrics", place)
+    arguments = ("up", "--broker", mosquitto.address, "--detectors", "2", "--metrics", place, "--no-console")
     with on_kafka.verb(*arguments, "--shell", "kafka") as up:
         wait_until(lambda: at_work(f"{base}/ready"), "all at work")
         children = processes(up.pid)
@@ -82,7 +82,7 @@ def test_a_killed_service_comes_back_and_nothing_is_lost(
 def test_services_end_with_a_supervisor_that_was_killed(on_kafka: OnKafka, mosquitto: Mosquitto) -> None:
     """Kill -9 of the supervisor leaves nobody behind."""
     with on_kafka.verb("up", "--broker", mosquitto.address, "--shell", "kafka") as up:
-        wait_until(lambda: len(processes(up.pid)) == 3, "all started")
+        wait_until(lambda: len(processes(up.pid)) == 4, "all started")
         time.sleep(0.5)
         children = list(processes(up.pid))
         up.kill()
@@ -106,8 +106,8 @@ def test_a_service_that_can_not_use_its_settings_ends_all(on_kafka: OnKafka) -> 
     [
         (["--detectors", "2"], "--detectors: means nothing without --kafka"),
         (
-            ["--kafka", "kafka://127.0.0.1", "--data", "x", "--no-console"],
-            "--data, --no-console: means nothing with",
+            ["--kafka", "kafka://127.0.0.1", "--mqtt-port", "1", "--archive", "x"],
+            "--mqtt-port, --archive: means nothing with",
         ),
         (["--kafka", "kafka://127.0.0.1", "--detectors", "0"], "--detectors 0: expected at least 1"),
     ],
