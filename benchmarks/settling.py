@@ -18,15 +18,15 @@ from statistics import median, quantiles
 from common import flags, machine, report
 from servers import publish, running, verb, wait_until
 
-from collectors.messages import Message
 from runner.kafka.reading import read
 from runner.kafka.settings import kafka_settings
 from runner.kafka.topics import TopicTable
 from schemas.alarms import AlarmChange
 from schemas.alerting import Policy
-from schemas.times import SECOND, rfc3339
+from schemas.times import SECOND
 from schemas.topics import ALARMS
 from tests.receivers import Hook
+from tests.runner.feeders import city, voltage
 from tests.runner.kafkahelp import at_work
 from tests.servers import Kafka, Mosquitto, free_ports
 
@@ -55,25 +55,6 @@ class Pager(Hook):
         return super().answer(method, path, body)
 
 
-def city(folder: Path, feeders: int, hook: Hook) -> Path:
-    """A city of feeders, its alerts.yaml with nothing but a webhook."""
-    names = [f"feeder-{number}" for number in range(feeders)]
-    model = {
-        "city": "testville",
-        "timezone": "UTC",
-        "assets": [{"id": name, "utility": "power", "kind": "feeder", "zone": name} for name in names],
-        "links": [],
-        "sensors": [
-            {"asset": name, "quantity": "voltage", "unit": "pu", "every": EVERY, "limits": {"low_low": 0.5}}
-            for name in names
-        ],
-    }
-    desk = {"type": "webhook", "url": hook.address, "allow_private": True, "per_minute": 10_000}
-    (folder / "alerts.yaml").write_text(json.dumps({"receivers": {"desk": desk}, "route": {"to": "desk"}}))
-    (folder / "city.yaml").write_text(json.dumps(model))
-    return folder / "city.yaml"
-
-
 def live(port: int, rounds: int, feeders: int) -> None:
     """Readings of now, round after round; from each on some more feeders are dead."""
     begin = time.time() // EVERY * EVERY + EVERY
@@ -82,9 +63,7 @@ def live(port: int, rounds: int, feeders: int) -> None:
         time.sleep(max(0.0, at - time.time()))
         dead = max(0, number - WARM + 1) * A_ROUND
         for feeder in reversed(range(feeders)):  # the dead ones last, when time has moved
-            payload = json.dumps({"at": rfc3339(at * SECOND), "values": {"voltage": float(feeder >= dead)}})
-            topic = f"city/v1/testville/power/feeder-{feeder}/feeder-{feeder}/telemetry"
-            publish(port, [Message(at * SECOND, topic, payload.encode())])
+            publish(port, [voltage(feeder, at * SECOND, dead=feeder < dead)])
             time.sleep(PACE_SECONDS)
 
 
@@ -105,7 +84,7 @@ def measured(rounds: int) -> dict[str, float]:
     due = rounds * A_ROUND
     with tempfile.TemporaryDirectory() as name, Pager() as hook:
         folder = Path(name)
-        place = city(folder, due + 20, hook)
+        place = city(folder, hook, due + 20, EVERY)
         mqtt, metrics = free_ports(2)
         with Mosquitto(folder, mqtt) as mosquitto, Kafka(folder, *free_ports(2)) as kafka:
             table = TopicTable(kafka_settings(kafka.address, {}, prefix=PREFIX))

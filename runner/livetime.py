@@ -5,8 +5,9 @@ Out: ticks, which a shell writes into its log; so a replay of the log sees the s
 Promises: a city whose wall clock and stream time differ widely, a recorded day that is played, gets none.
 
 Clocks that report on the full minute move stream time once a minute, by the first tenth of them. What the
-others say would wait for the next minute, and so would people who wait for an incident to settle. So stream
-time goes on by itself for a moment after each move.
+others say would wait for the next minute, and so would people who wait for an incident to settle, however
+late in the minute it was known. So stream time goes on by itself after each move, until shortly before the
+next: a report must find it behind, or it would be no move, and nothing would begin anew.
 """
 
 import time
@@ -20,8 +21,6 @@ LIVE = 10 * MINUTE
 """Stream time and wall clock agree so far in a live city; a day that is played does not."""
 STEP = SECOND // 2
 """How finely time goes on between reports."""
-GOES_ON = 15 * SECOND
-"""How far it goes on at most; less far in a city with a sensor that reports more often."""
 
 
 class LiveTime:
@@ -34,7 +33,9 @@ class LiveTime:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._wall, self._steady = wall, steady
-        self._goes_on = min([GOES_ON, *(round(sensor.every * SECOND) for sensor in city.sensors)])
+        intervals = [round(sensor.every * SECOND) for sensor in city.sensors]
+        self._goes_on = min(intervals, default=MINUTE) - STEP
+        """So far beyond a report at most, that a pause of the network makes no sensor look missing."""
         self._reported = self._told = 0
         """Stream time as reports moved it, and as far as it was told to go on from there."""
         self._moved_at = 0.0

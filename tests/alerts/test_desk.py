@@ -56,6 +56,15 @@ def test_two_seconds_settle_an_incident_where_nobody_says_otherwise() -> None:
     assert (page.kind, page.severity, page.at) == ("opened", "critical", known + 2_000)
 
 
+def test_what_a_minute_later_is_one_incident_is_one_page_also_where_time_moves_by_the_minute() -> None:
+    """A recorded day that is played: the two seconds end with the next report, which joins them first."""
+    desk = Desk()
+    joined = revision("i-2", change="replaced", replaced_by="i-1")
+    assert told(
+        desk, revision("i-1"), revision("i-2"), "08:00", joined, revision(change="merged"), "08:01", "08:02"
+    ) == ["08:01 i-1 opened: a new incident"]
+
+
 def test_information_wakes_nobody() -> None:
     """Alarms of the lowest priority are for the morning."""
     assert told(Desk(), revision(severity=Severity.INFO), "08:10") == []

@@ -1,6 +1,6 @@
 """Time that passes though nobody says so: between reports, in silence, and never in a day that is played."""
 
-from runner.livetime import GOES_ON, LiveTime
+from runner.livetime import STEP, LiveTime
 from schemas.times import MINUTE, SECOND
 from tests.scenario import city_of
 
@@ -13,6 +13,7 @@ CITY = city_of(
     """
 )
 NOON = 1_750_000_000_000
+GOES_ON = MINUTE - STEP
 
 
 class Clock:
@@ -37,10 +38,10 @@ def ticks(live: LiveTime, clock: Clock, seconds: float, stream_time: int) -> lis
     return told
 
 
-def test_time_goes_on_for_a_moment_after_a_report_and_then_stands() -> None:
-    """By half seconds, for at most a quarter of a minute: the next report is what moves it on."""
+def test_time_goes_on_after_a_report_and_stands_shortly_before_the_next() -> None:
+    """By half seconds: whatever is known in this minute settles in it."""
     clock = Clock()
-    told = ticks(LiveTime(CITY, clock, clock), clock, 40, NOON)
+    told = ticks(LiveTime(CITY, clock, clock), clock, 60.5, NOON)
     assert told == list(range(NOON + 500, NOON + GOES_ON + 1, 500))
 
 
@@ -52,12 +53,20 @@ def test_a_report_begins_it_anew() -> None:
     assert ticks(live, clock, 1.25, NOON + 7_000) == [NOON + 7_500, NOON + 8_000]
 
 
+def test_a_report_that_comes_late_still_moves_time() -> None:
+    """Two seconds late: time stood before it, goes on from it, and no minute passes in between."""
+    clock = Clock()
+    live = LiveTime(CITY, clock, clock)
+    assert ticks(live, clock, 62, NOON)[-1] == NOON + GOES_ON < NOON + MINUTE
+    assert ticks(live, clock, 1.25, NOON + MINUTE) == [NOON + MINUTE + 500, NOON + MINUTE + 1000]
+
+
 def test_a_stream_time_that_lags_behind_what_was_told_does_not_push_it_on() -> None:
     """Whoever thinks may be a tick behind: that is no report."""
     clock = Clock()
     live, told = LiveTime(CITY, clock, clock), [NOON]
     received = clock.seconds
-    for _ in range(200):
+    for _ in range(300):
         clock.seconds += 0.25
         if (now := live.tick(received, told[-2] if len(told) > 1 else NOON)) is not None:
             told.append(now)
@@ -68,14 +77,14 @@ def test_a_sensor_that_reports_often_bounds_it() -> None:
     """Else a pause of the network would look like sensors that are missing."""
     often = CITY.model_copy(update={"sensors": [CITY.sensors[0].model_copy(update={"every": 1.0})]})
     clock = Clock()
-    assert ticks(LiveTime(often, clock, clock), clock, 40, NOON) == [NOON + 500, NOON + 1000]
+    assert ticks(LiveTime(often, clock, clock), clock, 40, NOON) == [NOON + 500]
 
 
 def test_in_silence_it_is_the_wall_clock_that_counts() -> None:
     """When stream time is more than a minute behind it, and no message has come for a minute."""
     clock = Clock()
-    told = ticks(LiveTime(CITY, clock, clock), clock, 75.25, NOON)
-    assert told[-2:] == [NOON + GOES_ON, NOON + 75_250]
+    told = ticks(LiveTime(CITY, clock, clock), clock, 120, NOON)
+    assert told[-2:] == [NOON + GOES_ON, NOON + GOES_ON + MINUTE + 250]
 
 
 def test_a_day_that_is_played_is_left_alone() -> None:

@@ -1,6 +1,5 @@
 """``crosscurrent up``, killed again and again while messages are on their way: none is missed."""
 
-import json
 import math
 import os
 import subprocess
@@ -10,35 +9,16 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from collectors.messages import Message
 from collectors.play import Player
 from collectors.recording import Writer
 from runner.sending.line import WORKERS
-from schemas.times import MINUTE, SECOND, rfc3339
+from schemas.times import MINUTE, SECOND
 from tests.receivers import Hook
+from tests.runner.feeders import city, voltage
 from tests.runner.kafkahelp import ROOT, wait_until
 
 FEEDERS = 30
 KILLS = 3 * int(os.environ.get("CROSSCURRENT_CHAOS_ROUNDS", "1"))
-
-
-def city(folder: Path, hook: Hook) -> Path:
-    """A city of feeders, each for itself, whose desk is a webhook."""
-    names = [f"feeder-{number}" for number in range(FEEDERS)]
-    model = {
-        "city": "testville",
-        "timezone": "UTC",
-        "assets": [{"id": name, "utility": "power", "kind": "feeder", "zone": name} for name in names],
-        "links": [],
-        "sensors": [
-            {"asset": name, "quantity": "voltage", "unit": "pu", "every": 60, "limits": {"low_low": 0.5}}
-            for name in names
-        ],
-    }
-    desk = {"type": "webhook", "url": hook.address, "allow_private": True, "per_minute": 10_000}
-    (folder / "alerts.yaml").write_text(json.dumps({"receivers": {"desk": desk}, "route": {"to": "desk"}}))
-    (folder / "city.yaml").write_text(json.dumps(model))
-    return folder / "city.yaml"
 
 
 def outage(path: Path) -> Path:
@@ -48,9 +28,7 @@ def outage(path: Path) -> Path:
     for minute in range(20):
         at = now - (20 - minute) * MINUTE
         for number in range(FEEDERS):
-            payload = json.dumps({"at": rfc3339(at), "values": {"voltage": float(minute < 10)}}).encode()
-            topic = f"city/v1/testville/power/feeder-{number}/feeder-{number}/telemetry"
-            writer.write(Message(at, topic, payload))
+            writer.write(voltage(number, at, dead=minute >= 10))
     writer.close()
     return path
 
@@ -62,7 +40,12 @@ def test_no_page_is_missed_over_kills(tmp_path: Path, free_port: Callable[[], in
         for kill in range(KILLS + 1):
             port = free_port()
             command = [sys.executable, str(ROOT / "crosscurrent.py"), "up", "--no-console"]
-            command += ["--city", str(city(tmp_path, hook)), "--data", str(tmp_path / "data")]
+            command += [
+                "--city",
+                str(city(tmp_path, hook, FEEDERS, every=60)),
+                "--data",
+                str(tmp_path / "data"),
+            ]
             with subprocess.Popen(
                 [*command, "--mqtt-port", str(port)], stdout=subprocess.PIPE, text=True
             ) as process:
