@@ -1,4 +1,4 @@
-"""Real servers on free loopback ports: mosquitto, Kafka, InfluxDB, Alertmanager; for tests, and people too.
+"""Real servers on free loopback ports: mosquitto, Kafka, InfluxDB, S3 and more; for tests, and people too.
 
 In:  a folder for their data, free ports.
 Out: addresses that answer. A server can be killed and started again on its port, its data kept.
@@ -157,6 +157,20 @@ class Alertmanager(Server):
             "--cluster.listen-address=",
             "--log.level=error",
         ]
+
+
+class Moto(Server):
+    """A store of objects that speaks S3 over HTTP; what it holds goes with it."""
+
+    name, patience = "moto", 30
+
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, port)
+        self.address = f"http://127.0.0.1:{port}"
+
+    def command(self) -> list[str]:
+        """As installed beside us."""
+        return [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(self.port)]
 
 
 class Kafka(Server):

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="add recordings; list what is there; verify it; compact each day; trim what is old",
     )
     parser.add_argument(
-        "archive", metavar="ARCHIVE", help="a folder, or an address that fsspec knows (s3://..., with s3fs)"
+        "archive", metavar="ARCHIVE", help="a folder, or an address that fsspec knows, such as s3://..."
     )
     parser.add_argument(
         "recordings",
