@@ -8,9 +8,12 @@ which nobody acknowledges anything. From the very same alarms the two others are
 - grouped: Alertmanager's ``group_by: [zone]``, ``group_wait: 30s``, ``group_interval: 15m``: a page when a
   group begins and at each later flush that finds a new alarm in it, until all of it is resolved.
 
-Each day is then lived: moved to a day that is still to come, played over real MQTT into ``up``, which sends
-to real webhooks, and compared, message by message, with its own replay. ``live_missed`` (due by the replay,
-and did not come) and ``live_more`` (came twice, or was not due) should be 0.
+Each day is then lived, twice: moved to a day that is still to come, played over real MQTT into ``up`` in one
+process, and into ``up --kafka`` (a real mosquitto, a real Kafka, Faust), which send to real webhooks; and
+compared, message by message, with its own replay. ``live_missed`` (due by the replay, and did not come) and
+``live_more`` (came twice, or was not due) should be 0, as should those of ``kafka``. Of what came by
+Kafka the ends of each thread and the busiest ten minutes are counted at the webhooks. Quick: the storm alone
+by Kafka.
 
 True causes are those of the labels. A page is what wakes somebody anew: ``opened`` and ``escalated``; updates
 join the thread that is there. ``pages_per_cause_and_desk`` counts first pages only.
@@ -35,7 +38,9 @@ from schemas.cityfile import load_city
 from schemas.notifications import Notification
 from schemas.times import MINUTE, SECOND, parse_time
 from tests.receivers import Hook
-from tests.runner.liveday import Arrival, ahead, came, due, hooked, lived
+from tests.runner.kafkahelp import OnKafka
+from tests.runner.liveday import Arrival, ahead, came, due, hooked, lived, lived_on_kafka
+from tests.servers import Kafka, Mosquitto, free_ports
 
 RIVERTON = ROOT / "cities" / "riverton"
 DAYS = ("storm-day", "feeder-day", "demo-day", "storm-day-faults")
@@ -69,6 +74,20 @@ class Load(NamedTuple):
     """Messages that came when it was lived, over all receivers."""
     live_missed: int
     live_more: int
+
+
+class OnKafkaToo(NamedTuple):
+    """What came of a day at the webhooks when it was lived on Kafka."""
+
+    kafka: int
+    kafka_missed: int
+    kafka_more: int
+    kafka_threads: int
+    kafka_fires_at_most: int
+    """First pages, to one desk, of one thread."""
+    kafka_ends_at_most: int
+    kafka_busiest: int
+    """Most messages of any kind to one desk in any ten minutes."""
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -169,6 +188,35 @@ def _lived(recording: Path, out: Path) -> tuple[Counter[Arrival], Counter[Arriva
         return wanted, Counter(came(hook))
 
 
+def on_kafka(recording: Path, folder: Path, kafka: Kafka, broker: Mosquitto) -> OnKafkaToo:
+    """Live a day that was lived in one process, in whose ``folder`` it lies, on Kafka too."""
+    with Hook() as hook:
+        city = hooked(recording.with_name("city.yaml"), folder, hook)
+        notes = [Notification.model_validate(line) for line in lines(folder / "replayed/notifications.jsonl")]
+        wanted = Counter(due(city, notes))
+        there = OnKafka(kafka, f"{recording.name.split('.')[0]}.", city)
+        lived_on_kafka(folder / "day.jsonl", there, broker, lambda: len(hook.requests) >= wanted.total())
+        arrived = Counter(came(hook))
+        heard = {one.json["id"]: one.json for one in hook.requests}.values()
+    kinds = Counter((note["kind"], note["thread"], note["to"]) for note in heard)
+    by_desk: dict[str, list[int]] = defaultdict(list)
+    for note in heard:
+        by_desk[note["to"]].append(parse_time(note["at"]))
+
+    def most(kind: str) -> int:
+        return max((count for key, count in kinds.items() if key[0] == kind), default=0)
+
+    return OnKafkaToo(
+        kafka=arrived.total(),
+        kafka_missed=(wanted - arrived).total(),
+        kafka_more=(arrived - wanted).total(),
+        kafka_threads=len({note["thread"] for note in heard if note["kind"] in FIRES}),
+        kafka_fires_at_most=most("opened"),
+        kafka_ends_at_most=most("resolved"),
+        kafka_busiest=max(map(busiest, by_desk.values()), default=0),
+    )
+
+
 def recordings() -> list[Path]:
     """The days that are asked for."""
     if folder := os.environ.get("CROSSCURRENT_DAYS"):
@@ -183,12 +231,18 @@ def main() -> int:
     days = recordings()[: 2 if asked.quick else None]
     figures: dict[str, float] = {}
     loads = []
-    with tempfile.TemporaryDirectory() as room:
+    with tempfile.TemporaryDirectory() as folder:
+        room = Path(folder)
         for recording in days:
-            load = judged(recording, Path(room) / recording.name)
+            load = judged(recording, room / recording.name)
             loads.append(load)
             name = recording.name.split(".")[0]
             figures |= {f"{name} {field}": value for field, value in load._asdict().items()}
+        with Mosquitto(room, free_ports(1)[0]) as broker, Kafka(room, *free_ports(2)) as kafka:
+            for recording in days[: 1 if asked.quick else None]:
+                there = on_kafka(recording, room / recording.name / "live", kafka, broker)
+                name = recording.name.split(".")[0]
+                figures |= {f"{name} {field}": value for field, value in there._asdict().items()}
     causes = sum(load.causes for load in loads)
     threads = sum(load.threads for load in loads)
     figures["threads_per_cause"] = threads / causes

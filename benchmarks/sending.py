@@ -18,7 +18,7 @@ from typing import Any, Literal
 import httpx
 from common import flags, machine, report
 
-from runner.sending.line import Outcome, Past
+from runner.sending.deliveries import Outcome, Past
 from runner.sending.postman import Postman
 from schemas.alerting import Policy
 from tests.receivers import Hook, mail_server, message

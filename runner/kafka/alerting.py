@@ -21,7 +21,7 @@ from runner.kafka.reading import read, record_of
 from runner.kafka.records import failed, headers, is_of, partitions
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.metrics import Figure
-from runner.sending.line import Delivery, Outcome, Past
+from runner.sending.deliveries import Delivery, Outcome, Past
 from runner.sending.postman import Postman
 from schemas.alerting import Policy
 from schemas.notifications import UNSETTLED, Delivered, Notification

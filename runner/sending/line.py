@@ -13,85 +13,22 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
-from typing import NamedTuple
 
-from runner.sending.channel import Channel, Memo, NeverMind, SendFailed, TryAgain, key_of
-from schemas.notifications import Delivered, DeliveryState, Notification
+from runner.sending.channel import Channel, Memo, NeverMind, SendFailed, TryAgain
+from runner.sending.deliveries import Delivery, Outcome, Past
+from runner.sending.gate import Gate
+from schemas.notifications import DeliveryState, Notification
 from schemas.receivers import Receiver
 from schemas.times import HOUR, MINUTE, SECOND
 
 WORKERS = 4
 """Messages of one receiver that are on their way at a time, each of another thread."""
 FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 120.0
-BREAK_AFTER = 8
-"""Failures in a row after which a receiver is left alone."""
 BREAK_SECONDS = 20.0
 ASK_SECONDS = 0.05
 """How soon whoever may not send asks again."""
-HEARD = ("accepted", "unsure")
-"""A receiver that has, or may have, heard of a fire is owed its end."""
 STALE = HOUR
 """A fire that is older than this when it is first looked at wakes nobody any more."""
-
-
-class Delivery(NamedTuple):
-    """One message for one receiver."""
-
-    notification: Notification
-    receiver: str
-
-    @property
-    def id(self) -> str:
-        """Its own."""
-        return f"{self.notification.id}/{self.receiver}"
-
-    @property
-    def lane(self) -> str:
-        """What must stay in order."""
-        return f"{key_of(self.notification)}/{self.receiver}"
-
-
-class Outcome(NamedTuple):
-    """What came of a delivery."""
-
-    delivery: Delivery
-    state: DeliveryState
-    attempts: int
-    reason: str
-    at: int
-    """Wall clock, ms."""
-    memo: Memo
-
-    def record(self) -> Delivered:
-        """What is kept of it."""
-        delivery = self.delivery
-        return Delivered(
-            id=delivery.id,
-            lane=delivery.lane,
-            incident=delivery.notification.incident,
-            kind=delivery.notification.kind,
-            receiver=delivery.receiver,
-            state=self.state,
-            attempts=self.attempts,
-            reason=self.reason,
-            at=self.at,
-            memo=dict(self.memo),
-        )
-
-
-@dataclass(slots=True)
-class Past:
-    """What is known of a lane from before: whether a fire was accepted, and what the channel remembers."""
-
-    fired: bool = False
-    memo: Memo = field(default_factory=dict)
-
-    def note(self, delivered: Delivered) -> None:
-        """One more thing that came of a message of this lane."""
-        self.fired |= delivered.state in HEARD and delivered.kind != "resolved"
-        self.memo = delivered.memo
 
 
 @dataclass(slots=True)
@@ -126,14 +63,11 @@ class Line:
     ) -> None:
         self._channel, self._receiver, self._settled = channel, receiver, settled
         self._once = receiver.delivery == "at-most-once"
-        self._clock, self._first_wait, self._break = clock, first_wait, break_seconds
-        self._random = Random(seed)  # noqa: S311 - spreads retries, and guards nothing
+        self._clock = clock
+        self._gate = Gate(receiver.per_minute, first_wait, break_seconds, seed)
         self._lanes: dict[str, _Lane] = {}
         self._due: list[tuple[float, int, str]] = []
         self._number = 0
-        self._sent: deque[float] = deque()
-        self._failures = 0
-        self._closed_until = 0.0
         self._stopping = False
         self._may = may
         self._changed = threading.Condition()
@@ -195,7 +129,7 @@ class Line:
     @property
     def broken(self) -> bool:
         """Whether the receiver is left alone at the moment."""
-        return time.monotonic() < self._closed_until
+        return self._gate.is_closed(time.monotonic())
 
     # -- the threads -----------------------------------------------------------------------------
 
@@ -217,25 +151,17 @@ class Line:
                     self._changed.wait(ASK_SECONDS)
                     continue
                 now = time.monotonic()
-                at = max(self._due[0][0] if self._due else now + 3600, self._closed_until, self._free_at(now))
+                at = max(self._due[0][0] if self._due else now + 3600, self._gate.opens_at(now))
                 if self._due and at <= now:
                     _, _, name = heapq.heappop(self._due)
                     lane = self._lanes.get(name)
                     if lane is not None and lane.waiting and not lane.busy:
                         lane.busy = True
-                        self._sent.append(now)
-                        if self._failures >= BREAK_AFTER:  # one tries whether it answers again
-                            self._closed_until = now + self._break
+                        self._gate.enter(now)
                         return name
                     continue
                 self._changed.wait(at - now)
             return None
-
-    def _free_at(self, now: float) -> float:
-        """When the rate allows the next message."""
-        while self._sent and self._sent[0] <= now - 60:
-            self._sent.popleft()
-        return now if len(self._sent) < self._receiver.per_minute else self._sent[0] + 60
 
     def _serve(self, name: str) -> None:
         """Try the first message of a lane once."""
@@ -261,7 +187,7 @@ class Line:
         """What came of one attempt, or how long to wait before the next."""
         if why := self._too_late(lane, delivery):
             with self._changed:
-                self._sent.pop()  # it took nobody's time
+                self._gate.give_back()
             return self._outcome(lane, delivery, *why), 0.0
         if self._once:
             self._settled(self._outcome(lane, delivery, "begun", "an attempt begins"))
@@ -283,7 +209,7 @@ class Line:
                 return self._outcome(lane, delivery, "dead", reason), 0.0
             if self._once:
                 self._settled(self._outcome(lane, delivery, "failed", str(error)))
-            return None, error.after if error.after is not None else self._wait(lane.attempts)
+            return None, error.after if error.after is not None else self._gate.wait(lane.attempts)
         except SendFailed as error:
             self._note(failed=not isinstance(error, NeverMind))
             return self._outcome(lane, delivery, "dead", str(error)), 0.0
@@ -317,16 +243,7 @@ class Line:
 
     def _note(self, *, failed: bool) -> None:
         with self._changed:
-            self._failures = self._failures + 1 if failed else 0
-            if self._failures >= BREAK_AFTER:
-                self._closed_until = time.monotonic() + self._break * (0.5 + self._random.random())
-            elif not failed:
-                self._closed_until = 0.0
-
-    def _wait(self, attempts: int) -> float:
-        """Seconds to the next attempt: twice as long each time, and never the same for all (full jitter)."""
-        longest = min(self._first_wait * 2.0 ** min(attempts, 10), LONGEST_WAIT_SECONDS)
-        return longest * (0.5 + 0.5 * self._random.random())
+            self._gate.note(time.monotonic(), failed=failed)
 
     def _wake(self, name: str, at: float) -> None:
         self._number += 1

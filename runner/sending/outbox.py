@@ -14,8 +14,8 @@ from pathlib import Path
 from runner.database import open_writer, transaction
 from runner.explaining import OUTBOX
 from runner.metrics import Figure
+from runner.sending.deliveries import Outcome, Past
 from runner.sending.heart import Heart
-from runner.sending.line import Outcome, Past
 from runner.sending.postman import Postman
 from runner.store import Store
 from schemas.alerting import Policy

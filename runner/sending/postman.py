@@ -10,7 +10,8 @@ from typing import Any
 
 from runner.answering import signer_of
 from runner.metrics import Figure
-from runner.sending.line import Delivery, Line, Outcome, Past
+from runner.sending.deliveries import Delivery, Outcome, Past
+from runner.sending.line import Line
 from runner.sending.opening import channel_of, receivers_of
 from schemas.alerting import Policy
 from schemas.notifications import UNSETTLED, Notification

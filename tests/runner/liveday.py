@@ -1,10 +1,12 @@
-"""A recorded day lived: over real MQTT into ``up``, which sends to real webhooks; beside it, its replay.
+"""A recorded day lived: over real MQTT into ``up``, in one process or on a real Kafka, which sends to real
+webhooks; beside it, its replay.
 
 The day is moved ahead by whole years of 52 weeks, to the same weekday: what is older than an hour wakes
 nobody, and a day that lies ahead of the clock on the wall is never old.
 """
 
 import math
+import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,6 +23,8 @@ from schemas.notifications import Notification
 from schemas.times import DAY, SECOND
 from schemas.vocabulary import load_vocabulary
 from tests.receivers import Hook
+from tests.runner.kafkahelp import OnKafka, at_work, wait_until
+from tests.servers import Mosquitto, free_ports
 
 YEAR = timedelta(weeks=52)
 Arrival = tuple[str, str, str]
@@ -85,10 +89,30 @@ def lived(
     try:
         Player(recording, embedded.status().broker, math.inf).run()
         embedded.end_of_input()
-        deadline = time.monotonic() + seconds
-        while not until() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(0.5)
+        _watch(until, seconds)
     finally:
         embedded.stop()
     assert embedded.failure is None
+
+
+def lived_on_kafka(
+    recording: Path, on_kafka: OnKafka, broker: Mosquitto, until: Callable[[], bool], seconds: float = 120.0
+) -> None:
+    """The same on Kafka: ``up --kafka`` as people start it, with a collector behind a broker that is not
+    ours, Faust's workers, and ``crosscurrent alert``.
+    """
+    metrics = f"127.0.0.1:{free_ports(1)[0]}"
+    with on_kafka.verb("up", "--no-console", "--broker", broker.address, "--metrics", metrics) as up:
+        wait_until(lambda: at_work(f"http://{metrics}/ready"), "all at work", seconds)
+        Player(recording, broker.address, math.inf).run()
+        _watch(until, seconds)
+        up.send_signal(signal.SIGINT)
+        up.communicate(timeout=seconds)
+
+
+def _watch(until: Callable[[], bool], seconds: float) -> None:
+    """Until it is so, or the seconds are over; and a moment more, for what should not come."""
+    deadline = time.monotonic() + seconds
+    while not until() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)

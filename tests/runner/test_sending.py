@@ -19,8 +19,8 @@ import pytest
 
 from runner.sending.addresses import is_public
 from runner.sending.channel import NoSecret
+from runner.sending.deliveries import Outcome, Past
 from runner.sending.heart import Heart
-from runner.sending.line import Outcome, Past
 from runner.sending.opening import channel_of
 from runner.sending.outbox import Outbox
 from runner.sending.postman import Postman
