@@ -76,7 +76,7 @@ class Form:
     """What shall be otherwise."""
 
     def __init__(self, live: Live, deck: Deck, sensor: str) -> None:
-        self._city, self._deck = live.city, deck
+        self._deck = deck
         self.done: Callable[[], None] = lambda: None
         sensors = list(live.city.sensor_by_id)
         with (
@@ -119,7 +119,9 @@ class Form:
 
     def _tell(self, _: ValueChangeEventArguments[Any] | None) -> None:
         """What it is now, as a hint."""
-        self._value.props(f'hint="{now_words(self._city, self._sensor.value or "", str(self._field.value))}"')
+        self._value.props(
+            f'hint="{now_words(self._deck.city_shown, self._sensor.value or "", str(self._field.value))}"'
+        )
 
     def _go(self) -> None:
         try:
@@ -176,8 +178,11 @@ class Forks:
         zone = ZoneInfo(self._live.city.timezone)
         with ui.element("section").classes("fork").props(f'aria-label="Fork {number}"'):
             html(
-                Markup('<h2>Fork {} <span>from <b class="num">{}</b> on: {}</span></h2>').format(
-                    number, wording.moment(fork.at, zone), ", ".join(map(said, fork.what.words()))
+                Markup('<h2>Fork {} <span>{}from <b class="num">{}</b> on: {}</span></h2>').format(
+                    number,
+                    f"of {_base(fork).lower()} " if fork.base.number else "",
+                    wording.moment(fork.at, zone),
+                    ", ".join(map(said, fork.what.words())),
                 )
             )
             if fork.failure:
@@ -205,22 +210,27 @@ def said(word: str) -> str:
 
 def result(diff: DayDiff, fork: Fork, zone: ZoneInfo) -> Markup:
     """Both sides: counts, incidents on one axis, each difference with its reasons."""
-    report = Report(a="as it was", b="fork", changes=(), days=(diff,), left_out=())
+    report = Report(a=_base(fork).lower(), b="fork", changes=(), days=(diff,), left_out=())
     counts = headline(report)[1:]
     if not diff.differences:
         return Markup("<p>Nothing changes: the same alarms, incidents and messages.</p>")
     told = rows([diff])
     return Markup('<ul class="fork-counts">{}</ul>{}{}{}').format(
         fragments.join(Markup("<li>{}</li>").format(line) for line in counts),
-        sides(diff.before, diff.after, fork.at, zone),
-        _table(told[:ROWS_MAX]),
+        sides(diff.before, diff.after, fork.at, zone, _base(fork)),
+        _table(told[:ROWS_MAX], _base(fork)),
         Markup("<p>{} more rows stand in {}.</p>").format(len(told) - ROWS_MAX, fork.out)
         if len(told) > ROWS_MAX
         else "",
     )
 
 
-def sides(before: Side, after: Side, at: int, zone: ZoneInfo) -> Markup:
+def _base(fork: Fork) -> str:
+    """What it was forked from."""
+    return f"Fork {fork.base.number}" if fork.base.number else "As it was"
+
+
+def sides(before: Side, after: Side, at: int, zone: ZoneInfo, base: str) -> Markup:
     """The incidents of both sides on one axis, with the moment at which they part."""
     spans = [*before.incidents, *after.incidents]
     if not spans:
@@ -228,7 +238,7 @@ def sides(before: Side, after: Side, at: int, zone: ZoneInfo) -> Markup:
     start = min(at, *(span.opened for span in spans))
     end = max(at, *(span.closed or span.opened for span in spans)) + 1
     return Markup('<div class="fork-sides">{}{}<div></div><div class="axis">{}</div></div>').format(
-        _side("As it was", before.incidents, start, end, at),
+        _side(base, before.incidents, start, end, at),
         _side("Fork", after.incidents, start, end, at),
         fragments.join(
             Markup('<span class="num" style="left:{:.2f}%">{}</span>').format(
@@ -264,17 +274,18 @@ def why(reasons: Sequence[str]) -> str:
     return "; ".join(reasons[:REASONS_MAX]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _table(told: Sequence[Row]) -> Markup:
+def _table(told: Sequence[Row], base: str) -> Markup:
     return Markup(
         '<div class="wide-table" tabindex="0" role="region" aria-label="Differences"><table><thead><tr>'
-        "<th>When</th><th>What</th><th></th><th>Which</th><th>As it was</th><th>Fork</th><th>Why</th></tr>"
+        "<th>When</th><th>What</th><th></th><th>Which</th><th>{}</th><th>Fork</th><th>Why</th></tr>"
         "</thead>{}</table></div>"
     ).format(
+        base,
         fragments.join(
             Markup(
                 '<tr><td class="num when">{}</td><td>{}</td><td class="when"><b>{}</b></td><td>{}</td>'
                 "<td>{}</td><td>{}</td><td>{}</td></tr>"
             ).format(row.when[5:], row.what, row.move, row.which, row.before, row.after, why(row.why))
             for row in told
-        )
+        ),
     )

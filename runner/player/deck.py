@@ -8,6 +8,7 @@ Promises: isolated: it sends nothing, asks no broker, moves no offset; all that 
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,6 +24,7 @@ from runner.replay import Thought
 from runner.sources import Asked, opened
 from runner.whatif import WhatIf
 from schemas.answers import Answer
+from schemas.city import City
 from streams.causes import Causes
 
 FORKS_MAX = 8
@@ -70,7 +72,7 @@ class Deck:
         self._leaving = threading.Event()
         thought = Thought(Tapped(source, core, self._past, self._leaving.is_set), core)
         self._thinking = Thinking(thought, self._past, out, self._past.tell)
-        self._base = Replayed(asked, causes, self._past, out)
+        self._base = Replayed(asked.name, causes, self._past, out, partial(opened, asked, fine=True))
         self.store = AsOf(self._past)
         self.name = asked.name
         self._clock = Clock(float(at), rate, playing=not paused)
@@ -163,9 +165,9 @@ class Deck:
             return dict(self._forks)
 
     def fork(self, what: WhatIf) -> int:
-        """Go on from the moment that is shown with something otherwise; the fork's number. What it changes
-        is known when its ``diff`` is there. Raises BadUsage where a name is not there, or where the replay is
-        not thought through.
+        """Go on from the moment that is shown, in the fork that is shown, with something otherwise; the
+        number of the new one. What it changes is known when its ``diff`` is there. Raises BadUsage where a
+        name is not there, or where what is shown is not thought through.
         """
         with self._lock:
             here = self.position()
@@ -173,17 +175,29 @@ class Deck:
                 raise BadUsage("nothing shall be otherwise; change a limit, say")
             if self.failure:
                 raise BadUsage(f"there is nothing to fork: {self.failure}")
-            if not self._past.over:
+            shown = self._forks.get(here.fork)
+            if not self._past.over or (shown and shown.is_alive()):
                 raise BadUsage("the replay is still being thought through; try again in a moment")
+            if shown and shown.failure:
+                raise BadUsage(f"there is nothing to fork: {shown.failure}")
+            base = shown.replayed(here.fork) if shown and here.at >= shown.at else self._base
             name = f"fork-{self._numbered + 1}"
             scratch = Path(self._scratch.name)
-            fork = Fork(self._base, here.at, what, self.out / name, scratch / f"{name}.sqlite")
+            fork = Fork(base, here.at, what, self.out / name, scratch / f"{name}.sqlite")
             fork.start()
             self._numbered += 1
             self._forks[self._numbered] = fork
             if len(self._forks) > FORKS_MAX:
-                self._drop(min(self._forks))
+                needed = {one.base.number for one in self._forks.values() if one.is_alive()}
+                self._drop(min(self._forks.keys() - needed))
             return self._numbered
+
+    @property
+    def city_shown(self) -> City:
+        """The city model of what is shown."""
+        with self._lock:
+            fork = self._forks.get(self.position().fork)
+            return fork.model.city if fork else self.city
 
     def show(self, number: int) -> None:
         """Show a fork, or (0) what was as it was."""

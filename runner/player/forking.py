@@ -23,8 +23,8 @@ from runner.model import Model
 from runner.player.past import Past
 from runner.player.thinking import Tapped
 from runner.replay import Heard, Input, Thought, put_down
-from runner.sources import Asked, opened
-from runner.whatif import Changed, WhatIf, removal
+from runner.sources import Opened
+from runner.whatif import Changed, Removal, WhatIf, removal
 from schemas.alarms import Alarm, AlarmChange
 from schemas.incidents import IncidentRevision
 from schemas.notifications import Decision, Notification
@@ -33,13 +33,19 @@ from streams.causes import Causes
 
 
 class Replayed(NamedTuple):
-    """What a fork starts from."""
+    """What a fork starts from: a replay, or another fork, that is thought through."""
 
-    asked: Asked
+    name: str
     causes: Causes
     past: Past
     out: Path
     """The folder of its results, which are complete."""
+    open: Callable[[], Opened]
+    """Its input anew, with its model and what never was."""
+    before: int = 0
+    """Records of its past that came before those of ``open``."""
+    number: int = 0
+    """Of the fork; 0: what was as it was."""
 
 
 class Forked:
@@ -98,16 +104,16 @@ class Fork(threading.Thread):
 
     def __init__(self, base: Replayed, at: int, what: WhatIf, out: Path, past: Path) -> None:
         super().__init__(name="fork", daemon=True)
-        self.at, self.what, self.out = at, what, out
+        self.at, self.what, self.out, self.base = at, what, out, base
         self.diff: DayDiff | None = None
         self.failure: Exception | None = None
-        self._base = base
         self._left = threading.Event()
-        before, source, self._never = opened(base.asked, fine=True)
-        self._before, self._input = before, source
-        self._removed = removal(what, before.city)
-        self.model = what.model(before)
+        self._before, self._input, self._never = base.open()
+        self._removed = removal(what, self._before.city)
+        self.model = what.model(self._before)
         self.past = Past(past)
+        self._taken = base.past.records_until(at)
+        """Records that had been taken at the moment."""
 
     def leave(self) -> None:
         """Nobody looks any more."""
@@ -123,34 +129,49 @@ class Fork(threading.Thread):
             self.failure = error
             self.past.finish()
 
+    def replayed(self, number: int) -> Replayed:
+        """What another fork starts from, under this one's number."""
+        return Replayed(
+            self.base.name, self.base.causes, self.past, self.out, self._again, self._taken, number
+        )
+
+    def _again(self) -> Opened:
+        source = self.base.open().source
+        records = source.records()
+        _skip(records, self._taken - self.base.before)
+        removed = removal(self.what, self._before.city)
+        return Opened(self.model, self._changed(source, records, removed), self._never_from_here)
+
+    def _changed(self, source: Input, left: Iterator[Heard], removed: Removal) -> Changed:
+        return Changed(_Rest(source, left), self.what, self.model.city, removed)
+
     def _source(self) -> Forked:
         records = self._input.records()
-        old, taken = self._carried(records)
-        self.past.begin_with(self._base.past, self.at, taken)
+        old = self._carried(records)
+        self.past.begin_with(self.base.past, self.at, self._taken)
         core = self._core(self.model, self._never_from_here)
         at_once = core.take_over(old)
+        self.past.keep(core.snapshot())
         self.past.tell(at_once)
-        before = _told_before(self._base.past, self.at)
+        before = _told_before(self.base.past, self.at)
         before.alarms += at_once.alarms
-        changed = Changed(_Rest(self._input, records), self.what, self.model.city, self._removed)
+        changed = self._changed(self._input, records, self._removed)
         thought = Thought(Tapped(changed, core, self.past, self._left.is_set), core)
         return Forked(before, thought, self.past.tell)
 
-    def _carried(self, records: Iterator[Heard]) -> tuple[Core, int]:
-        """A core as it was at the moment, and how many records it had taken."""
-        core, past = self._core(self._before, self._never), self._base.past
-        taken, until = 0, past.records_until(self.at)
-        if kept := past.state_before(self.at):
+    def _carried(self, records: Iterator[Heard]) -> Core:
+        """A core as it was at the moment, which has taken the records up to there."""
+        core, taken = self._core(self._before, self._never), self.base.before
+        if kept := self.base.past.state_before(self.at):
             core.restore(kept.state)
+            _skip(records, kept.record - taken)
             taken = kept.record
-        for _ in islice(records, taken):
-            pass
-        for record in islice(records, until - taken):
+        for record in islice(records, self._taken - taken):
             core.step(record)
-        return core, until
+        return core
 
     def _core(self, model: Model, never: Callable[[AlarmChange], bool] | None) -> Core:
-        return Core(*model[:2], self._base.causes, model.policy, never, told=self._input.told)
+        return Core(*model[:2], self.base.causes, model.policy, never, told=self._input.told)
 
     def _never_from_here(self, change: AlarmChange) -> bool:
         """What had begun before the moment goes on."""
@@ -158,8 +179,8 @@ class Fork(threading.Thread):
         return before or (change.alarm.raised > self.at and self._removed.takes_change(change))
 
     def _compared(self) -> DayDiff:
-        causes = self._base.causes
-        before, after = load_told(self._base.out), load_told(self.out)
+        causes = self.base.causes
+        before, after = load_told(self.base.out), load_told(self.out)
         sides = [(model.city, causes, model.policy) for model in (self._before, self.model)]
         others = [words for words in self.what.words() if not words.startswith("set ")]
         zone = ZoneInfo(self.model.city.timezone)
@@ -168,13 +189,18 @@ class Fork(threading.Thread):
             return datetime.fromtimestamp(at / SECOND, UTC).astimezone(zone).strftime("%m-%d %H:%M")
 
         return DayDiff(
-            day=self._base.asked.name,
+            day=self.base.name,
             city=self.model.city.city,
             timezone=self.model.city.timezone,
             before=before.side,
             after=after.side,
             differences=tuple(compare(before, after, changes_of(sides[0], sides[1], others), clock)),
         )
+
+
+def _skip(records: Iterator[Heard], count: int) -> None:
+    for _ in islice(records, count):
+        pass
 
 
 def _told_before(past: Past, now: int) -> Outputs:

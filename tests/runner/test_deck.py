@@ -259,6 +259,48 @@ def test_a_fork_that_changes_nothing_says_the_same(deck: Deck, when: str) -> Non
     assert diff.differences == ()
 
 
+def test_a_fork_of_a_fork_has_both_changes(deck: Deck, storm: Path, tmp_path: Path) -> None:
+    """As a replay with both of them from the start, and told beside the fork that it comes from."""
+    one, other = "sump-b/depth.high=2.5", "wetwell-1/level.high=none"
+    first = forked(deck, at("08:45"), WhatIf(settings=(one,)))
+    number = list(deck.forks)[-1]
+    deck.show(number)
+    try:
+        second = forked(deck, at("09:35"), WhatIf(settings=(other,)))
+        assert deck.city_shown.sensor_by_id["sump-b/depth"].limits.high == 2.5
+    finally:
+        deck.show(0)
+
+    assert results(second) == replayed_with(storm, tmp_path, WhatIf(settings=(one, other))) != results(first)
+    fork = list(deck.forks.values())[-1]
+    assert fork.base.number == number
+    assert fork.diff is not None
+    assert "sump-b" not in str([one.reasons for one in fork.diff.differences])
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        WhatIf(dropped=("sump-b/depth",)),
+        WhatIf(delays=("sewage=20m",)),
+        WhatIf(without=("substation-b dead",)),
+    ],
+)
+def test_a_fork_of_a_fork_goes_on_with_what_that_changed(deck: Deck, what: WhatIf) -> None:
+    """A limit set to what it is, half an hour later: the same bytes as the fork that it comes from."""
+    first = forked(deck, at("09:10"), what)
+    deck.show(list(deck.forks)[-1])
+    try:
+        second = forked(deck, at("09:41") + 17 * SECOND, WhatIf(settings=("wetwell-1/level.every=60",)))
+    finally:
+        deck.show(0)
+
+    assert results(second) == results(first) != results(deck.out)
+    diff = list(deck.forks.values())[-1].diff
+    assert diff is not None
+    assert diff.differences == ()
+
+
 def test_both_sides_are_known_alike_up_to_the_moment(deck: Deck) -> None:
     """The fork can be shown too: before the moment nothing differs, after it the fork says its own."""
     forked(deck, at("09:40"), WhatIf(settings=("sump-b/depth.high=2.5",)))
