@@ -182,6 +182,8 @@ def replaying(place: Place, city: City, cutting: Cutting, most: int, step: int) 
         seen += record.size if isinstance(record, Block) else len(record)
         if seen // step > len(memory):
             memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            took = time.process_time() - began_cpu
+            print(f"{seen:,} readings, {took:.0f} s of a core, {memory[-1]:.0f} MB", file=sys.stderr)
         if seen >= most:
             break
     took = time.perf_counter() - began, time.process_time() - began_cpu
@@ -222,6 +224,7 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         folder = Path(scratch) / "archive"
         place = Place(str(folder))
+        quix = quix_rate(city, Path(scratch))
         size = write(place, city, minutes)
         readings, scanned = scan(folder)
         step = min(1440 * SENSORS, readings // 10)
@@ -229,7 +232,6 @@ def main() -> None:
         scanned = min(scanned, scan(folder)[1])
         read = reading(place)
         single = replaying(place, city, "frames", ONE_BY_ONE, step)
-        quix = quix_rate(city, Path(scratch))
     rate = ours.readings / ours.cpu_seconds
     figures = {
         "readings": readings,

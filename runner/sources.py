@@ -36,6 +36,13 @@ class Asked:
     topics: tuple[str, ...] = ()
     """MQTT topic filters, of which one must fit; none: all messages."""
     what: WhatIf = WhatIf()  # noqa: RUF009 - frozen
+    called: str = ""
+    """How people know it, where that is not its name."""
+
+    @property
+    def known_as(self) -> str:
+        """What to tell people."""
+        return self.called or self.name
 
     @property
     def is_kafka(self) -> bool:
@@ -108,7 +115,7 @@ def _archived(asked: Asked, cutting: Cutting) -> tuple[Model, Input]:
     if asked.topics:
         raise BadUsage("--topics chooses messages of a recording; an archive has --zone and --utility")
     wanted = Range(asked.start, asked.end, frozenset(asked.what.utilities) or None)
-    source = Archived(asked.name, wanted, asked.city, cutting)
+    source = Archived(asked.name, wanted, asked.city, cutting, asked.called)
     return source.model, source
 
 

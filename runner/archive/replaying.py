@@ -25,15 +25,20 @@ BLOCKS_FROM = 500
 class Archived:
     """What an archive holds of a range.
 
-    ``city_file`` is a model in the place of the archive's own.
+    ``city_file`` is a model in the place of the archive's own; ``called``: how people know it.
     Raises BadArchive where the archive is none, or where the model changed within the range; BadConfig for a
     model with faults; OSError.
     """
 
     def __init__(
-        self, address: str, wanted: Range, city_file: Path | None = None, cutting: Cutting = "frames"
+        self,
+        address: str,
+        wanted: Range,
+        city_file: Path | None = None,
+        cutting: Cutting = "frames",
+        called: str = "",
     ) -> None:
-        self.name = address
+        self.name = called or address
         self._place, self._wanted = Place(address), wanted
         given = load_model(city_file) if city_file else None
         city = given.city.city if given else only_city(self._place)

@@ -72,9 +72,9 @@ class Deck:
         self._leaving = threading.Event()
         thought = Thought(Tapped(source, core, self._past, self._leaving.is_set), core)
         self._thinking = Thinking(thought, self._past, out, self._past.tell)
-        self._base = Replayed(asked.name, causes, self._past, out, partial(opened, asked, fine=True))
+        self._base = Replayed(asked.known_as, causes, self._past, out, partial(opened, asked, fine=True))
         self.store = AsOf(self._past)
-        self.name = asked.name
+        self.name = asked.known_as
         self._clock = Clock(float(at), rate, playing=not paused)
         self._lock = threading.RLock()
         self._wants: int | None = at or None

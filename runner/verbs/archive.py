@@ -8,7 +8,6 @@ Exit status: 0; 1 ``verify`` found something wrong, or ``compact`` had to leave 
 import argparse
 import sys
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,23 +106,9 @@ def _add_recording(place: "Place", recording: Path, city: Path | None) -> None:
 
 def _add_kafka(place: "Place", asked: "Asked") -> None:
     """What a Kafka holds. Raises BadUsage where the archive has something of these times from elsewhere."""
-    from runner.archive.writing import KeptModel, Writer, of_kafka
-    from runner.sources import opened
-    from schemas.times import rfc3339
+    from runner.archive.bringing import bring
 
-    model, source, _ = opened(asked)
-    writer = Writer(place, KeptModel.of(model.city, asked.city_file))
-    records = of_kafka(source.records())
-    if (first := next(records, None)) is None:
-        raise BadUsage(source.nothing())
-    name = f"kafka {source.name} since {first.received}"
-    if other := writer.others(name, first.received):
-        raise BadUsage(
-            f"{place.address} holds something up to {rfc3339(other.end)} already, from {other.source}; "
-            "nothing was added; add what came later with --from"
-        )
-    before = writer.reached(name)
-    batches = writer.add(name, (one for one in chain([first], records) if one.upto > before), told=True)
+    source, before, batches = bring(place, asked)
     print(f"{source.name}: {_added(batches, before)}")
     for fault in source.counts()["first_broken_records"]:
         print(f"{source.name}: {fault}", file=sys.stderr)

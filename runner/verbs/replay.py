@@ -13,7 +13,9 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from runner.moments import BadUsage, moment
@@ -127,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         tuple(args.topics),
         WhatIf(**{name: tuple(getattr(args, name)) for name in WHAT_IF}),
     )
-    _refuse(args, asked)
+    _refuse(args)
     out = args.out or Path("replays") / _run_id(args)
     if args.watched:
         return _watch(args, asked, out)
@@ -150,12 +152,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse(args: argparse.Namespace, asked: "Asked") -> None:
+def _refuse(args: argparse.Namespace) -> None:
     if args.influx and (args.loop or args.rate or args.start_paused):
         raise BadUsage("--influx takes one replay right through; leave out --loop, --rate, --start-paused")
     given = [f"--{name.replace('_', '-')}" for name in ALONE if getattr(args, name)]
-    if args.watched and asked.is_kafka:
-        raise BadUsage("--console plays recordings, archives and data folders; archive what a Kafka holds")
     if args.watched and given:
         raise BadUsage(f"{', '.join(given)}: means nothing with --console")
     if args.at and not args.watched:
@@ -171,9 +171,10 @@ def _watch(args: argparse.Namespace, asked: "Asked", out: Path) -> int:
     from streams.causes import BUILT_IN, load_causes
 
     rate_wanted = WATCHED_RATE if args.rate is None else args.rate
-    with interrupts() as caught:
+    out.mkdir(parents=True, exist_ok=True)
+    with interrupts() as caught, TemporaryDirectory(prefix=".kafka-", dir=out) as scratch:
         deck = Deck(
-            asked,
+            _brought(asked, scratch) if asked.is_kafka else asked,
             load_causes(args.causes or BUILT_IN),
             out,
             rate=min(rate_wanted, WATCHED_RATE_MAX),
@@ -190,6 +191,22 @@ def _watch(args: argparse.Namespace, asked: "Asked", out: Path) -> int:
     if deck.failure is not None:
         raise deck.failure
     return caught.status
+
+
+def _brought(asked: "Asked", folder: str) -> "Asked":
+    """What a Kafka holds now as an archive in a folder: a player reads it as often as it likes."""
+    from runner.extras import needs
+
+    with needs("archive"):
+        from runner.archive.bringing import bring
+        from runner.archive.place import Place
+    from runner.whatif import WhatIf
+
+    source, _, batches = bring(Place(folder), replace(asked, what=WhatIf()))
+    _tell(f"{source.name}: {sum(batch.numbers for batch in batches):,} records brought")
+    for fault in source.counts()["first_broken_records"]:
+        _tell(f"{source.name}: {fault}")
+    return replace(asked, name=folder, start=None, end=None, called=source.name)
 
 
 def _points(args: argparse.Namespace, asked: "Asked") -> "Run | None":

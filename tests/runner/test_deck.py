@@ -472,7 +472,7 @@ def test_every_record_is_given_once(storm: Path) -> None:
     [
         (["storm.jsonl", "--console", "--json", "--loop"], "--json, --loop: means nothing with --console"),
         (["storm.jsonl", "--at", "2025-06-04T09:00:00Z"], "--at is where --console begins"),
-        (["kafka://here", "--console"], "archive what a Kafka holds"),
+        (["kafka://here", "--console", "--topics", "a/#"], "a Kafka has --zone and --utility"),
         (["storm.jsonl", "--console", "--at", "noon"], "'noon' is no time"),
     ],
 )
