@@ -1,6 +1,7 @@
 """The data itself: how much came, what was refused and why, how full the buffers are."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -10,7 +11,9 @@ from console import fragments, wording
 from console.frame import every_second, html, page, put
 from console.live import Live, Snapshot
 from runner.embedded import Buffer
+from schemas.notifications import Decision
 from schemas.readings import DeadLetter
+from schemas.times import DAY
 
 LETTERS = 50
 
@@ -30,6 +33,8 @@ def show(live: Live) -> None:
                 buffers = html(Markup(""))
                 html(Markup("<h2>Where</h2>"))
                 html(_places(live.snapshot))
+        html(Markup("<h2>Decisions on who is told, last 24 hours</h2>"))
+        decisions = html(Markup(""))
         html(Markup("<h2>{}</h2>").format("Faults" if live.deck else "Dead letters, newest first"))
         letters = html(Markup(""), classes="wide-table")
 
@@ -37,6 +42,7 @@ def show(live: Live) -> None:
         put(flow, fragments.flow(snapshot))
         put(counts, _table(sorted(live.store.counts().items())))
         put(buffers, _buffers(snapshot.status.buffers))
+        put(decisions, _decisions(live.store.decisions(since=snapshot.now - DAY)))
         faults = _faults(live.deck.faults) if live.deck else None
         put(letters, faults or _letters(live.store.dead_letters(LETTERS), zone))
 
@@ -57,6 +63,12 @@ def _faults(faults: Sequence[str]) -> Markup:
     return Markup('<ul class="words">{}</ul>').format(
         fragments.join(Markup("<li>{}</li>").format(fault) for fault in faults)
     )
+
+
+def _decisions(made: Iterable[Decision]) -> Markup:
+    """How often each step said what; the reasons stand on the pages of the incidents."""
+    counted = Counter(f"{one.stage}: {one.verdict}" for one in made)
+    return _table(sorted(counted.items())) if counted else Markup('<p class="empty">None.</p>')
 
 
 def _table(rows: Sequence[tuple[str, int]]) -> Markup:

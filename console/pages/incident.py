@@ -169,15 +169,23 @@ def _names(live: Live, incident: str) -> list[str]:
 
 
 def _told(notifications: list[Notification], decisions: list[Decision], zone: ZoneInfo) -> Markup:
-    """Messages, and decisions of which people know nothing otherwise; the newest first."""
+    """Messages, and decisions of which people know nothing otherwise; folded away, why each was told."""
     if not notifications and not decisions:
         return Markup('<p class="empty">Nobody was told.</p>')
     lines = [(sent.at, f"{sent.kind} to {sent.to}", sent.reason) for sent in notifications]
-    lines += [
-        (made.at, f"{made.stage}: {made.verdict} {made.to}".rstrip(), made.reason)
-        for made in decisions
-        if made.verdict != "told" and made.stage != "dedup"
-    ]
+    rest: list[tuple[int, str, str]] = []
+    for made in decisions:
+        folded = made.verdict == "told" or made.stage == "dedup"
+        said = f"{made.stage}: {made.verdict} {made.to}".rstrip()
+        (rest if folded else lines).append((made.at, said, made.reason))
+    more = Markup('<details class="why"><summary>Why these people: {}</summary>{}</details>').format(
+        wording.plural(len(rest), "decision"), _newest_first(rest, zone)
+    )
+    return _newest_first(lines, zone) + (more if rest else "")
+
+
+def _newest_first(lines: list[tuple[int, str, str]], zone: ZoneInfo) -> Markup:
+    """Moments, what was said or decided then, and why."""
     return Markup('<ol class="history">{}</ol>').format(
         fragments.join(
             Markup('<li><span class="num when">{}</span><div><b>{}</b><small>{}</small></div></li>').format(

@@ -101,12 +101,14 @@ class AsOf:
         )
         return [Notification.model_validate_json(body) for (body,) in rows]
 
-    def decisions(self, incident: str | None = None) -> list[Decision]:
-        """Why people had been told, or not, oldest first; of one incident, or all."""
+    def decisions(self, incident: str | None = None, since: int = 0) -> list[Decision]:
+        """Why people had been told, or not, at ``since`` or later, oldest first; of one incident, or all."""
         rows = self.past.read(
-            "SELECT body FROM decisions WHERE (?2 IS NULL OR incident = ?2) AND at <= ?1 ORDER BY at, id",
+            "SELECT body FROM decisions WHERE (?2 IS NULL OR incident = ?2) AND at BETWEEN ?3 AND ?1 "
+            "ORDER BY at, id",
             self.now,
             incident,
+            since,
         )
         return [Decision.model_validate_json(body) for (body,) in rows]
 

@@ -38,6 +38,8 @@ def test_people_see_and_answer_a_storm_that_is_thought_about_on_kafka(
         page.wait_for_url("**/incident/*")
         page.wait_for_selector(".plot svg")
         page.get_by_text("opened to").first.wait_for()
+        page.get_by_text("Why these people").click()
+        page.get_by_text("takes utility").first.wait_for()
         page.get_by_label("Your name").fill("ana")
         page.get_by_role("button", name="Acknowledge").click()
         page.get_by_text("Kept: acknowledge by ana.").wait_for()
@@ -49,6 +51,7 @@ def test_people_see_and_answer_a_storm_that_is_thought_about_on_kafka(
         assert [(one["answer"], one["by"]) for one in answers] == [("acknowledge", "ana")]
         page.goto(f"{page_at}/data")
         page.get_by_text(on_kafka.settings.address).wait_for()
+        page.get_by_text("route: told").wait_for()
         next(tabs, None)
         up.send_signal(signal.SIGINT)
         assert up.wait(60) == 130
