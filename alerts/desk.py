@@ -154,9 +154,10 @@ class Desk:
                 quiet
                 or hold
                 or (("mute", f"{target.route} is muted by {target.muted}") if target.muted else None)
+                or self._passed(thread, revision)
             )
             if held:
-                thread.waiting = True
+                thread.waiting, thread.held = True, held[0]
                 said += self._speaker.decide(thread, revision, now, held[0], "withheld", target.to, held[1])
                 continue
             said += self._speaker.decide(thread, revision, now, "route", "told", target.to, target.why)
@@ -193,9 +194,17 @@ class Desk:
         ]
         if hold := self._dependence.hold(revision, thread.known_at, known, now):
             return hold
-        if why := self._flapping.why(root_of(revision), thread.known_at, now):
+        standing = [member.since for member in revision.members if member.until is None]
+        since = max(thread.known_at, min(standing)) if standing else None
+        if why := self._flapping.why(root_of(revision), since, now):
             return "flap", why
         return None
+
+    def _passed(self, thread: Thread, revision: IncidentRevision) -> tuple[Stage, str] | None:
+        """Whether what was held back has cleared meanwhile: it may be told when it stands again."""
+        if not thread.held or any(member.until is None for member in revision.members):
+            return None
+        return thread.held, "it has cleared meanwhile"
 
     def _escalate(self, thread: Thread, revision: IncidentRevision, facts: Facts, now: int) -> list[Said]:
         if not thread.told or thread.answered or self._quiet(thread, facts, now):

@@ -22,10 +22,12 @@ class Flapping:
             }
             self._told.setdefault(root, []).append(now)
 
-    def why(self, root: str, known_at: int, now: int) -> str | None:
-        """Why an incident of this root, known since then, should wait; None where it should not."""
+    def why(self, root: str, stands_since: int | None, now: int) -> str | None:
+        """Why an incident of this root should wait; None where it should not. ``stands_since``: since when it
+        is known that something of it stands; None where nothing does.
+        """
         flap = self._flap
-        if flap is None or now >= known_at + flap.hold:
+        if flap is None or (stands_since is not None and now >= stands_since + flap.hold):
             return None
         times = sum(at > now - flap.within for at in self._told.get(root, ()))
         if times < flap.times:

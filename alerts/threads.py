@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.alarms import Severity
 from schemas.incidents import IncidentRevision
+from schemas.notifications import Stage
 
 
 @dataclass(slots=True)
@@ -67,6 +68,8 @@ class Thread:
     """Every id the incident has had."""
     noted: dict[str, str] = field(default_factory=dict)
     """The newest decision of each stage, so that each is told once."""
+    held: Stage | None = None
+    """The stage that held something new back last; None where none did."""
     due: int = 0
     """Before then there is nothing to do, unless the incident is revised."""
 

@@ -39,8 +39,11 @@ def revision(
     closed: str | None = None,
     replaced_by: str | None = None,
     condition: str = "dead",
+    until: str | None = None,
 ) -> IncidentRevision:
-    """A revision; its root began when it was known, or at 08:00 where that was before."""
+    """A revision; its root began when it was known, or at 08:00 where that was before, and stands, or stood
+    ``until`` then.
+    """
     since = min(at("08:00"), at(known)) if id_ == "i-1" else at(known)
     return IncidentRevision(
         id=id_,
@@ -50,7 +53,7 @@ def revision(
         utilities=list(utilities),
         root=Root(asset=root, condition=condition, since=since, probability=0.9),
         alternatives=[],
-        members=[Member(asset=root, condition=condition, since=since)],
+        members=[Member(asset=root, condition=condition, since=since, until=at(until) if until else None)],
         expected=[],
         summary=f"{root} lost supply at {clock(since)}.",
         chain=[],

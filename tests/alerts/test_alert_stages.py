@@ -312,6 +312,40 @@ def test_what_flaps_is_told_three_times_and_then_only_when_it_stays() -> None:
     )
 
 
+def test_what_flaps_and_has_cleared_again_is_told_to_nobody() -> None:
+    """Its incident stays open for a while after that: half an hour of it is no half hour of trouble."""
+    night = Night(DESKS + "flap: {times: 2, within: 4h, hold: 30m}\n")
+    for number, (start, end) in enumerate([("08:00", "08:05"), ("08:10", "08:15")]):
+        night.at(start, revision(f"f-{number}", start))
+        night.at(end, revision(f"f-{number}", end, "closed", closed=end))
+    night.at("08:20", revision("f-2", "08:20"))
+    night.at("08:25", revision("f-2", "08:25", "cleared", until="08:24"))
+    night.at("08:55", revision("f-2", "08:55", "closed", closed="08:24", until="08:24"))
+    night.at("09:00", revision("f-3", "09:00"))
+    night.at("09:40")
+
+    assert [line for line in night.told if "opened" in line] == [
+        "08:02 f-0 opened to power-desk",
+        "08:12 f-1 opened to power-desk",
+        "09:30 f-3 opened to power-desk",
+    ]
+
+
+def test_what_was_muted_and_has_cleared_when_the_mute_ends_wakes_nobody() -> None:
+    """What still stands then is told; also what stands again later."""
+    night = Night(
+        "receivers: {desk: {type: console}}\ntimes: {early: [{from: '06:00', to: '08:30'}]}\n"
+        "route: {to: desk, mute: early}\n"
+    )
+    night.at("08:00", revision("i-1", "08:00"), revision("i-2", "08:00", root="pump-3"))
+    night.at("08:20", revision("i-2", "08:20", "cleared", root="pump-3", until="08:19"))
+    night.at("08:40")
+    assert night.told == ["08:30 i-1 opened to desk"]
+    assert "08:30 i-2 mute withheld: it has cleared meanwhile" in night.decided
+    night.at("08:45", revision("i-2", "08:45", "more", root="pump-3"))
+    assert night.told[1:] == ["08:45 i-2 opened to desk"]
+
+
 def test_of_two_threads_that_become_one_each_desk_hears_one_end() -> None:
     """The water desk was told of the other one: its thread goes on in the first, and it is not told twice."""
     night = Night(DESKS)
