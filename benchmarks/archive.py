@@ -182,8 +182,8 @@ def replaying(place: Place, city: City, cutting: Cutting, most: int, step: int) 
         seen += record.size if isinstance(record, Block) else len(record)
         if seen // step > len(memory):
             memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-            took = time.process_time() - began_cpu
-            print(f"{seen:,} readings, {took:.0f} s of a core, {memory[-1]:.0f} MB", file=sys.stderr)
+            spent = time.process_time() - began_cpu
+            print(f"{seen:,} readings, {spent:.0f} s of a core, {memory[-1]:.0f} MB", file=sys.stderr)
         if seen >= most:
             break
     took = time.perf_counter() - began, time.process_time() - began_cpu
