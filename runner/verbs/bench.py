@@ -6,7 +6,6 @@ Out: tables, JSON or both. docs/benchmark.md says what is measured.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+from runner.overdays import positive, workers_of
 
 if TYPE_CHECKING:
     from runner.bench.day import Entrant, Task
@@ -50,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="another system: DIR/CITY/DAY holds its alarms.jsonl, incidents.jsonl and revisions.jsonl",
     )
     parser.add_argument(
-        "--workers", metavar="N", type=_positive, default=None, help="days at once (default: one a core)"
+        "--workers", metavar="N", type=positive, default=None, help="days at once (default: one a core)"
     )
     parser.add_argument(
         "--work", metavar="DIR", type=Path, help="keep days and results here, and go on from what lies here"
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     entrants = _entrants(args.enter)
     with _folder(args.work) as work:
         tasks = _tasks(args, work, entrants)
-        days, failed = _do(tasks, args.workers or len(os.sched_getaffinity(0)))
+        days, failed = _do(tasks, workers_of(args))
     whole = report(days, failed, args.suite, None if args.suite is None else args.seed, _spoil(args).words)
     if args.json:
         text = json.dumps(whole, indent=1) + "\n"
@@ -99,13 +100,6 @@ def run(args: argparse.Namespace) -> int:
         for table in tables(whole):
             console.print(table)
     return 1 if failed or any(day.complaints for day in days) else 0
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is no number of workers; expected 1 or more")
-    return number
 
 
 def _share(text: str) -> float:

@@ -7,12 +7,11 @@ Exit status: 0 nothing differs; 1 something does; 2 a version or a day can't be 
 """
 
 import argparse
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.moments import BadUsage, moment
+from runner.overdays import add_answer, add_span, cache_of, refuse_unwritable, workers_of, write
 
 if TYPE_CHECKING:
     from runner.diff.days import Task
@@ -34,20 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="recordings (*.jsonl, .gz, .zst), folders of them, or archives (each of their days)",
     )
-    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was received since then")
-    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was received before")
+    add_span(parser)
     parser.add_argument(
         "--repo", metavar="DIR", type=Path, default=Path(), help="repository of git revisions (default: here)"
     )
-    parser.add_argument("--format", choices=FORMATS, default="table", help="of the answer (default: table)")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write the answer here (default: stdout)")
-    parser.add_argument("--workers", metavar="N", type=int, help="days at once (default: one a core)")
-    parser.add_argument(
-        "--cache",
-        metavar="DIR",
-        type=Path,
-        help="where replays are kept (default: in the user's cache folder)",
-    )
+    add_answer(parser, FORMATS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,14 +47,10 @@ def run(args: argparse.Namespace) -> int:
     results = [name for name in (args.a, args.b) if is_results(name)]
     if len(results) == 1:
         raise BadUsage(f"{results[0]} is what a replay wrote, the other is not; compare two of one sort")
-    if args.out and not args.out.absolute().parent.is_dir():
-        raise BadUsage(f"--out {args.out}: its folder is not there; nothing was compared")
+    refuse_unwritable("--out", args.out)
     report = _of_results(args) if results else _of_days(args)
     text = _text(report, args.format)
-    if args.out:
-        args.out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    write(text, args.out)
     if report.left_out:
         return 2
     return 1 if report.differs else 0
@@ -82,14 +68,14 @@ def _of_results(args: argparse.Namespace) -> "Report":
 
 def _of_days(args: argparse.Namespace) -> "Report":
     from runner.days import days_in
-    from runner.diff.days import Task, changes_between, default_cache, setup, trim
+    from runner.diff.days import Task, changes_between, setup, trim
     from runner.diff.told import Report
     from runner.diff.versions import open_version
     from runner.labels import BadInput
 
     if not args.days:
         raise BadUsage("name the days over which to compare: recordings, or folders of them")
-    cache = (args.cache or default_cache()).resolve()
+    cache = cache_of(args)
     a, b = (open_version(name, args.repo, cache) for name in (args.a, args.b))
     days_given = days_in(args.days, moment(args.start), moment(args.end))
     changes: dict[str, None] = {}
@@ -103,7 +89,7 @@ def _of_days(args: argparse.Namespace) -> "Report":
             told.add(cities)
             changes |= dict.fromkeys(changes_between(sides).words())
     tasks = [Task(day, a, b, cache) for day in days_given]
-    days, left_out = _do(tasks, args.workers or len(os.sched_getaffinity(0)))
+    days, left_out = _do(tasks, workers_of(args))
     trim(cache)
     return Report(a=args.a, b=args.b, changes=tuple(changes), days=tuple(days), left_out=tuple(left_out))
 

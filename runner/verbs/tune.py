@@ -6,9 +6,11 @@ Exit status: 0, whether or not something is proposed.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
+
+from runner.moments import BadUsage, moment
+from runner.overdays import add_answer, add_span, cache_of, refuse_unwritable, workers_of, write
 
 SUMMARY = "Propose limits, delays and deadbands from history, with what each would have cost; write a patch."
 FORMATS = ("table", "markdown", "json")
@@ -26,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--days", metavar="N", type=int, default=30, help="the newest so many days of it (default: 30)"
     )
-    parser.add_argument("--from", dest="start", metavar="TIME", help="only what was received since then")
-    parser.add_argument("--to", dest="end", metavar="TIME", help="only what was received before")
+    add_span(parser)
     parser.add_argument(
         "--city", metavar="FILE", type=Path, help="the city model to tune (default: the one of the history)"
     )
@@ -42,37 +43,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--causes", metavar="FILE", type=Path, help="rules in the place of ours (causes.yaml)"
     )
-    parser.add_argument("--format", choices=FORMATS, default="table", help="of the answer (default: table)")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write the answer here (default: stdout)")
+    add_answer(parser, FORMATS)
     parser.add_argument("--patch", metavar="FILE", type=Path, help="write the patch here; a new file")
-    parser.add_argument("--workers", metavar="N", type=int, help="days at once (default: one a core)")
-    parser.add_argument(
-        "--cache",
-        metavar="DIR",
-        type=Path,
-        help="where replays are kept (default: in the user's cache folder)",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Look, propose and print; 0. Raises CrosscurrentError or OSError."""
     from runner.days import days_in
-    from runner.diff.days import default_cache, trim
-    from runner.moments import BadUsage, moment
+    from runner.diff.days import trim
     from runner.tuning.advising import Asked, advise
     from runner.tuning.report import markdown, table
 
     if args.days < 1:
         raise BadUsage(f"--days {args.days}: expected at least 1")
     for flag, path in (("--out", args.out), ("--patch", args.patch)):
-        if path and not path.absolute().parent.is_dir():
-            raise BadUsage(f"{flag} {path}: its folder is not there; nothing is proposed")
+        refuse_unwritable(flag, path)
     if args.patch and args.patch.exists():
         raise BadUsage(f"--patch {args.patch}: is there already; expected a new file; nothing is proposed")
     days = days_in(args.history, moment(args.start), moment(args.end))[-args.days :]
     if args.labels and not any(day.kept for day in days):
         raise BadUsage("--labels is for archives; the truth about a recording lies beside it")
-    cache = (args.cache or default_cache()).resolve()
+    cache = cache_of(args)
     asked = Asked(
         days=tuple(days),
         city=args.city.resolve() if args.city else None,
@@ -80,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         labels=tuple(args.labels),
         causes=args.causes.resolve() if args.causes else None,
         cache=cache,
-        workers=args.workers or len(os.sched_getaffinity(0)),
+        workers=workers_of(args),
     )
     report = advise(asked, lambda what, day: print(f"{what}: {day}", file=sys.stderr, flush=True))
     trim(cache)
@@ -91,10 +82,7 @@ def run(args: argparse.Namespace) -> int:
             text = markdown(report)
         case _:
             text = table(report)
-    if args.out:
-        args.out.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    write(text, args.out)
     if args.patch:
         with args.patch.open("x", encoding="utf-8") as file:
             file.write(report.patch)

@@ -42,12 +42,15 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = 30) -> None
         time.sleep(0.05)
 
 
-def record_storm(path: Path) -> None:
-    """The hours of the storm day in which the cloudburst begins."""
+@pytest.fixture(scope="session")
+def storm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hours of the storm day in which the cloudburst begins, recorded."""
+    path = tmp_path_factory.mktemp("storm") / "storm.jsonl"
     with Writer(path) as writer:
         for message in read(RIVERTON / "storm-day.jsonl.gz", lambda at, what: pytest.fail(f"{at}: {what}")):
             if FROM <= message.received < UNTIL:
                 writer.write(message)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +70,9 @@ def hostile(riverton: City) -> City:
 
 
 @pytest.fixture(scope="session")
-def address(hostile: City, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def address(hostile: City, storm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The console of a city in which the cloudburst has begun."""
     folder = tmp_path_factory.mktemp("console")
-    storm = folder / "storm.jsonl"
-    record_storm(storm)
     (folder / "secret").write_text("for tests\n")
     links = {"answers": "http://here/answer/{token}", "secret": {"file": str(folder / "secret")}}
     policy = Policy.model_validate({"links": links})

@@ -8,6 +8,27 @@ HOSTILE = "<img src=x onerror=document.title='taken'>"
 """A name that an asset register should not hold, and that must do nothing but look odd."""
 
 
+NAMELESS = """() => [...document.querySelectorAll('button, a[href], [role=button], [role=img]')]
+  .filter((e) => e.checkVisibility() && !(e.getAttribute('aria-label') || e.textContent.trim()))
+  .map((e) => e.outerHTML.slice(0, 120))"""
+"""Tells the controls that have no name."""
+CONTRASTS = """([ground, inks]) => {
+  const luminance = (css) => {
+    const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
+    canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const style = (selector) => getComputedStyle(document.querySelector(selector));
+  const behind = luminance(style(ground).backgroundColor);
+  return inks.map(([selector, property]) => {
+    const ink = luminance(style(selector)[property]);
+    return (Math.max(ink, behind) + 0.05) / (Math.min(ink, behind) + 0.05);
+  });
+}"""
+
+
 class Tab:
     """A page with a record of what it said and asked for."""
 
@@ -33,6 +54,12 @@ class Tab:
     def _ask(self, url: str) -> None:
         if not url.startswith((self.address, "data:", "blob:")):
             self.foreign.append(url)
+
+
+def contrasts(page: Page, ground: str, *inks: tuple[str, str]) -> list[float]:
+    """Contrast, as WCAG reckons it, of properties of elements (selector, property) with what lies behind."""
+    found: list[float] = page.evaluate(CONTRASTS, [ground, list(inks)])
+    return found
 
 
 def with_assets(city: City, assets: tuple[Asset, ...]) -> City:

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser
 
 from schemas.topics import ALARMS, DECISIONS
 from tests.console.conftest import tabs_of
-from tests.console.test_console_pages import NAMELESS
+from tests.console.tabs import NAMELESS
 from tests.runner.kafkahelp import OnKafka, at_work, publish, wait_until
 from tests.runner.storm import recorded
 from tests.servers import Kafka, Mosquitto

@@ -8,26 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from runner.answering import Signer
-from tests.console.tabs import HOSTILE, Tab
+from tests.console.tabs import HOSTILE, NAMELESS, Tab, contrasts
 from tests.receivers import message
-
-NAMELESS = """() => [...document.querySelectorAll('button, a[href], [role=button], [role=img]')]
-  .filter((e) => e.checkVisibility() && !(e.getAttribute('aria-label') || e.textContent.trim()))
-  .map((e) => e.outerHTML.slice(0, 120))"""
-CONTRAST = """() => {
-  const luminance = (css) => {
-    const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
-    canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => v / 255)
-      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const background = luminance(getComputedStyle(document.querySelector('.side')).backgroundColor);
-  return ['.incident .summary', '.incident .when', '.severity', '.headline span'].map((selector) => {
-    const ink = luminance(getComputedStyle(document.querySelector(selector)).color);
-    return (Math.max(ink, background) + 0.05) / (Math.min(ink, background) + 0.05);
-  });
-}"""
 
 Opener = Callable[..., Tab]
 
@@ -124,7 +106,8 @@ def test_words_are_readable_in_both_themes(tab: Opener, scheme: str) -> None:
     """Text has the contrast that WCAG AA asks for (4.5 to 1)."""
     page = tab(scheme=scheme).open()
 
-    assert min(page.evaluate(CONTRAST)) >= 4.5
+    words = (".incident .summary", ".incident .when", ".severity", ".headline span")
+    assert min(contrasts(page, ".side", *((word, "color") for word in words))) >= 4.5
 
 
 def test_the_chosen_theme_is_remembered(tab: Opener) -> None:

@@ -5,46 +5,24 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from runner.serving import any_port
-from tests.console.conftest import RIVERTON, record_storm, tabs_of
-from tests.console.tabs import Tab
-from tests.console.test_console_pages import NAMELESS
+from tests.console.conftest import RIVERTON, tabs_of
+from tests.console.tabs import NAMELESS, Tab, contrasts
 
 ROOT = RIVERTON.parents[1]
 Opener = Callable[..., Tab]
-CONTRAST = """() => {
-  const luminance = (css) => {
-    const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
-    canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
-    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((v) => v / 255)
-      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const background = luminance(getComputedStyle(document.querySelector('.timebar')).backgroundColor);
-  const against = (css) => {
-    const ink = luminance(css);
-    return (Math.max(ink, background) + 0.05) / (Math.min(ink, background) + 0.05);
-  };
-  const style = (selector) => getComputedStyle(document.querySelector(selector));
-  return {
-    words: ['.tb-rate b', '.tb-rate small', '.tb-side a', '.tb-drawing .axis span', '.tb-note']
-      .map((selector) => against(style(selector).color)),
-    marks: [against(style('.tb-bar svg').fill), against(style('.tb-alarms rect').fill),
-      against(style('.tb-head').backgroundColor), against(style('.tb-buttons button').color)],
-  };
-}"""
 
 
 @pytest.fixture(scope="module")
-def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def replayed(tmp_path_factory: pytest.TempPathFactory, storm: Path) -> Iterator[str]:
     """``crosscurrent replay --console`` of the storm, as people start it; its address."""
     folder = tmp_path_factory.mktemp("played")
-    record_storm(folder / "storm.jsonl")
-    words = ["storm.jsonl", "--city", str(RIVERTON / "city.yaml"), "--console", "--no-browser"]
+    words = [str(storm), "--city", str(RIVERTON / "city.yaml"), "--console", "--no-browser"]
     words += ["--console-port", str(any_port()), "--start-paused", "--at", "2025-06-04T09:00:00Z"]
     with subprocess.Popen(
         [sys.executable, str(ROOT / "crosscurrent.py"), "replay", *words],
@@ -274,9 +252,10 @@ def test_the_bar_is_readable_in_both_themes(tab: Opener, scheme: str) -> None:
     """Words have 4.5 to 1, marks 3 to 1 (WCAG AA)."""
     page = opened(tab(scheme=scheme))
 
-    found = page.evaluate(CONTRAST)
-    assert min(found["words"]) >= 4.5
-    assert min(found["marks"]) >= 3
+    words = (".tb-rate b", ".tb-rate small", ".tb-side a", ".tb-drawing .axis span", ".tb-note")
+    assert min(contrasts(page, ".timebar", *((word, "color") for word in words))) >= 4.5
+    marks = ((".tb-bar svg", "fill"), (".tb-alarms rect", "fill"), (".tb-head", "backgroundColor"))
+    assert min(contrasts(page, ".timebar", *marks, (".tb-buttons button", "color"))) >= 3
 
 
 def test_an_hour_of_a_running_city_is_replayed_from_its_log(chromium: Browser, address: str) -> None:
