@@ -15,7 +15,9 @@ question and of all in the mean.
 import random
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from statistics import fmean, quantiles
@@ -24,13 +26,13 @@ from common import flags, machine, report
 from servers import cpu_seconds
 
 from grafana import files
-from runner.influx.lines import Lines, head
+from runner.influx.lines import Lines, by_bucket, head
 from runner.influx.setup import Setup
-from runner.influx.writer import Writer
+from runner.influx.writer import Refused, Writer
 from schemas.alarms import Alarm, AlarmChange, Severity
 from schemas.city import City
 from schemas.incidents import Expected, Foretold, IncidentRevision, Member, Root
-from schemas.points import BUCKETS, FACTS, FIVE_MINUTES, RAW, READING
+from schemas.points import BUCKETS, FIVE_MINUTES, RAW, READING
 from schemas.times import DAY, HOUR, MINUTE
 from tests.grafana.room import Room
 from tests.servers import Influxd, free_ports
@@ -39,7 +41,9 @@ SENSORS, ZONES, DAYS = 10_000, 50, 30
 ALARMS, INCIDENTS, REVISIONS, MEMBERS, FORESEEN = 300, 20, 10, 10, 5
 STALE = 50
 """One alarm in so many never clears."""
-BATCH = 50_000
+BATCH, WRITERS = 50_000, 2
+KINDS = 97
+"""Values that sensors have at one time."""
 FIVE = 5 * MINUTE
 START, STOP = "17:30", "23:30"
 
@@ -77,13 +81,17 @@ def readings(city: City, start: int, end: int, step: int) -> Iterator[str]:
     where = {asset.id: {"utility": "water", "zone": asset.zone, "asset": asset.id} for asset in city.assets}
     of_city = {"run": "live", "city": city.city}
     heads = [
-        head(READING, of_city | where[sensor.asset] | {"quantity": sensor.quantity}) + " value="
-        for sensor in city.sensors
+        (
+            head(READING, of_city | where[sensor.asset] | {"quantity": sensor.quantity}) + " value=",
+            number % KINDS,
+        )
+        for number, sensor in enumerate(city.sensors)
     ]
     for at in range(start, end, step):
         shift = dice.random()
-        for number, begins in enumerate(heads):
-            yield f"{begins}{5 + (number % 97) / 50 + shift:.3f} {at}000000"
+        ends = [f"{5 + number / 50 + shift:.3f} {at}000000" for number in range(KINDS)]
+        for begins, kind in heads:
+            yield begins + ends[kind]
 
 
 def facts(city: City, start: int, end: int) -> Iterator[str]:
@@ -101,11 +109,11 @@ def facts(city: City, start: int, end: int) -> Iterator[str]:
             cleared=at + HOUR if number % STALE else None,
             sensor=f"{pump}/flow",
         )
-        yield lines.alarm(AlarmChange(alarm=alarm, change="raised", known_at=at + MINUTE))
+        yield from lines.of(AlarmChange(alarm=alarm, change="raised", known_at=at + MINUTE))
     for at in range(start, end, DAY // INCIDENTS):
         pumps = [f"pump-{dice.randrange(SENSORS // 2)}" for _ in range(MEMBERS + FORESEEN)]
         for revision in range(1, REVISIONS + 1):
-            yield from lines.revision(_incident(at, revision, pumps[:MEMBERS], pumps[MEMBERS:]))
+            yield from lines.of(_incident(at, revision, pumps[:MEMBERS], pumps[MEMBERS:]))
 
 
 def _incident(at: int, revision: int, held: list[str], threatened: list[str]) -> IncidentRevision:
@@ -145,14 +153,19 @@ def filled(room: Room, days: int, raw_hours: int) -> int:
     end = room.at(STOP)
     start, points = end - days * DAY, 0
     writer = Writer(room.settings)
-    for bucket, lines in (
-        (FIVE_MINUTES, readings(room.city, start, end, FIVE)),
-        (RAW, readings(room.city, end - raw_hours * HOUR, end, MINUTE)),
-        (FACTS, facts(room.city, start, end)),
-    ):
-        while batch := list(islice(lines, BATCH)):
-            assert writer.write(bucket.name, batch) == []
-            points += len(batch)
+    with ThreadPoolExecutor(WRITERS) as pool:
+        waiting: deque[Future[list[Refused]]] = deque()
+        for bucket, lines in (
+            (FIVE_MINUTES.name, readings(room.city, start, end, FIVE)),
+            (RAW.name, readings(room.city, end - raw_hours * HOUR, end, MINUTE)),
+            *((bucket, iter(said)) for bucket, said in by_bucket(facts(room.city, start, end)).items()),
+        ):
+            while batch := list(islice(lines, BATCH)):
+                waiting.append(pool.submit(writer.write, bucket, batch))
+                points += len(batch)
+                if len(waiting) > WRITERS:
+                    assert waiting.popleft().result() == []
+        assert not any(one.result() for one in waiting)
     writer.close()
     return points
 

@@ -1,11 +1,14 @@
-"""The map: zones and assets by the worst that stands there.
+"""The map: the links of the city, and zones and assets by the worst that stands there.
 
-In:  queries whose rows say ``place``, ``lat``, ``lon``, ``state`` and ``priority``.
+In:  links by where they begin and end; queries whose rows say ``place``, ``lat``, ``lon``, ``state`` and
+     ``priority``.
 Out: a builder of a panel.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from grafana_foundation_sdk.builders import common, geomap
 from grafana_foundation_sdk.cog import builder
@@ -17,21 +20,27 @@ from grafana.panels import common_to, properties
 
 TROUBLE_GROWS = 2.2
 """How much larger a marker of the worst is than one where all is well: colour is not all that tells."""
+Place = tuple[float, float]
+"""Latitude, longitude in degrees."""
+Line = tuple[Place, Place]
+METRE_DIGITS = 5
+"""Of a degree: what a map shows."""
 
 
 def citymap(
     title: str,
     says: str,
     layers: Mapping[str, tuple[str, int]],
-    centre: tuple[float, float],
+    lines: Mapping[str, Sequence[Line]],
+    centre: Place,
     links: Mapping[str, Sequence[Mapping[str, Any]]],
     **place: Any,
 ) -> geomap.Panel:
     """Markers where rows say ``lat`` and ``lon``, coloured by ``state``.
 
-    ``layers``: by name, a query and the size of its markers in pixels. ``centre``: latitude, longitude in
-    degrees. ``links``: of a layer's markers. Without internet the background stays empty, and the markers are
-    there all the same.
+    ``layers``: by name, a query and the size of its markers in pixels. ``lines``: below them, by their kind
+    in ``look.LINES``. ``links``: of a layer's markers. Without internet the background stays empty, and lines
+    and markers are there all the same.
     """
     panel = common_to(geomap.Panel(), title, says, [query for query, _ in layers.values()], **place)
     view = geomap.MapViewConfig().id("coords").zoom(13).build()
@@ -45,7 +54,13 @@ def citymap(
         .controls(geomap.ControlsOptions().show_zoom(True).mouse_wheel_zoom(False).show_attribution(True))
         .tooltip(geomap.TooltipOptions().mode(maps.TooltipMode.DETAILS))
         .layers(
-            [_markers(name, ref, size) for (name, (_, size)), ref in zip(layers.items(), "ABC", strict=False)]
+            [
+                *([_drawn(lines)] if any(lines.values()) else []),
+                *(
+                    _markers(name, ref, size)
+                    for (name, (_, size)), ref in zip(layers.items(), "ABC", strict=False)
+                ),
+            ]
         )
     )
 
@@ -59,6 +74,52 @@ class _Built(builder.Builder[Any]):
     def build(self) -> Any:
         """The value."""
         return self._value
+
+
+def _drawn(lines: Mapping[str, Sequence[Line]]) -> common.MapLayerOptions:
+    """Lines that travel in the board itself: of the layers that every Grafana from 9.3 on has, one draws a
+    file of lines, and none draws them from rows.
+    """
+    styles = {
+        kind: {"color": {"fixed": colour}, "opacity": 0, "lineWidth": 1}
+        for kind, colour in look.LINES.items()
+    }
+    return (
+        common.MapLayerOptions()
+        .type("geojson")
+        .name("Links")
+        .config(
+            {
+                "src": "data:application/geo+json," + quote(_geojson(lines), safe="{}[]:,"),
+                "style": styles[next(iter(styles))],
+                "rules": [
+                    {"check": {"property": "kind", "operation": "eq", "value": kind}, "style": style}
+                    for kind, style in styles.items()
+                ],
+            }
+        )
+        .tooltip(False)
+    )
+
+
+def _geojson(lines: Mapping[str, Sequence[Line]]) -> str:
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"kind": kind},
+            "geometry": {
+                "type": "MultiLineString",
+                "coordinates": [[_point(start), _point(end)] for start, end in drawn],
+            },
+        }
+        for kind, drawn in lines.items()
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":"))
+
+
+def _point(place: Place) -> list[float]:
+    """As GeoJSON has it: longitude first."""
+    return [round(place[1], METRE_DIGITS), round(place[0], METRE_DIGITS)]
 
 
 def _markers(name: str, ref: str, size: int) -> common.MapLayerOptions:

@@ -10,11 +10,23 @@ column is a column of a table.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from schemas import points as table
-from schemas.points import ALARM, FACTS, INCIDENT, RAW, READING, READING_5M, Bucket, Measurement
+from schemas.points import (
+    ALARM,
+    ALARM_STANDING,
+    FACTS,
+    INCIDENT,
+    INCIDENT_STANDING,
+    RAW,
+    READING,
+    READING_5M,
+    STANDING,
+    Bucket,
+    Measurement,
+)
 
 LIVE = table.LIVE
 RUN = "${run}"
@@ -28,8 +40,6 @@ BEGUN = "int(v: v.timeRangeStart) / 1000000"
 DAY_NS = 86_400_000_000_000
 RAW_SPAN = 2 * DAY_NS
 """Longer pictures are drawn from means of five minutes: as many points as a screen has columns, and cheap."""
-ALARMS_BACK = INCIDENTS_BACK = 7
-"""Days before the picture in which what still stands on it may have begun; each more costs every board."""
 ALARM_ROW = ("id", "severity", "priority", "cleared")
 """Fields that most questions about alarms want."""
 STATE = (
@@ -52,10 +62,12 @@ class Having(NamedTuple):
     condition: str
 
 
-STANDING = Having(ALARM, "cleared", "r._value == 0 or r._value > ended")
-"""Alarms that stood at the end of the picture."""
-TOUCHING = Having(ALARM, "cleared", "r._value == 0 or r._value > begun")
+ALARMS_AT_END = Having(ALARM_STANDING, "until", "r._value == 0 or r._value > ended")
+"""Alarms that stood at the end of the picture, however long ago they were raised."""
+ALARMS = Having(ALARM_STANDING, "until", "r._value == 0 or r._value > begun")
 """Alarms that stood at some time of it."""
+INCIDENTS = Having(INCIDENT_STANDING, "until", "r._value == 0 or r._value > begun")
+"""Incidents that were open at some time of it."""
 TOLD = Having(ALARM, "announced", "r._value >= begun")
 """Alarms that were told in it."""
 ANNOTATION = ("time", "timeEnd", "title", "text", "tags")
@@ -79,16 +91,19 @@ def points(
     *fields: str,
     city: str,
     days_back: int = 0,
+    since: str = "",
     run: str = RUN,
     where: Mapping[str, str] | None = None,
 ) -> str:
-    """Points of one measurement in the time range, or from some days before it.
+    """Points of one measurement in the time range, or from some days before it, or ``since`` (Flux).
 
     ``where``: by tag, its value, or a regular expression between slashes; so too ``run``. Raises KeyError
     where the table has no such tag or field.
     """
+    start = f"time(v: int(v: v.timeRangeStart) - {days_back * DAY_NS})" if days_back else "v.timeRangeStart"
     return flow(
-        f'from(bucket: "{measurement.bucket.name}")', *_cut(measurement, fields, city, days_back, run, where)
+        f'from(bucket: "{measurement.bucket.name}")',
+        *_cut(measurement, fields, city, since or start, run, where),
     )
 
 
@@ -99,46 +114,84 @@ def rows(
     days_back: int = 0,
     run: str = RUN,
     where: Mapping[str, str] | None = None,
+    standing: Having | None = None,
     having: Having | None = None,
 ) -> str:
     """The same, a row a point with a column a field, in one table.
 
-    ``having``: only of assets (of parts, of first alarms' assets) that such points name; which of their rows
-    to keep is for the caller to say. To make rows of points is what costs in a large city. To find points by
-    a value does not: InfluxDB does that where they lie.
+    ``standing``: since the oldest of what such points say that it stood. ``having``: only of assets (of
+    parts, of first alarms' assets) that such points name, else of those that ``standing`` names; which of
+    their rows to keep is for the caller to say. To make rows of points is what costs in a large city. To
+    find points by a value does not: InfluxDB does that where they lie.
     """
-    found = points(measurement, *fields, city=city, days_back=days_back, run=run, where=where)
-    if having is not None:
-        found = _of_those(measurement, found, having, city, days_back, run, where)
+
+    def found(of: Measurement, *fields: str, since: str) -> str:
+        return points(of, *fields, city=city, days_back=days_back, since=since, run=run, where=where)
+
+    if standing or having:
+        chosen = _chosen(measurement, fields, standing, having, found)
+    else:
+        chosen = found(measurement, *fields, since="")
     keys = _names(("_time", *measurement.tags))
     return flow(
-        found,
+        chosen,
         'group(columns: ["_field"])',  # one table a field, put together by InfluxDB, not one a series
         f'pivot(rowKey: {keys}, columnKey: ["_field"], valueColumn: "_value")',
         "group()",
     )
 
 
-def _of_those(
+def _chosen(
     measurement: Measurement,
-    found: str,
-    having: Having,
-    city: str,
-    days_back: int,
-    run: str,
-    where: Mapping[str, str] | None,
+    fields: Sequence[str],
+    standing: Having | None,
+    having: Having | None,
+    points_of: Callable[..., str],
 ) -> str:
-    """Points of the assets that other points name."""
+    """Points of the assets that other points name, since the oldest of what stood."""
     tag = next(tag for tag in measurement.tags if tag in {"asset", "first_asset"})
-    named = points(having.measurement, having.field, city=city, days_back=days_back, run=run, where=where)
-    return script(
-        f"(() => {{\n  begun = {BEGUN}\n  ended = {NOW}",
-        # A name is a constant to InfluxDB, which it compares with where the points lie; an expression is not.
-        f"  named = {named}\n    |> filter(fn: (r) => {having.condition})\n    |> group()"
-        f' |> distinct(column: "{tag}") |> findColumn(fn: (key) => true, column: "_value")',
-        '  those = regexp.compile(v: "\\\\A(" + strings.joinStr(arr: named, v: "|") + ")\\\\z")',
-        f"  return {found}\n    |> filter(fn: (r) => r.{tag} =~ those)\n}})()",
-        imports=["regexp", "strings"],
+    # A name is a constant to InfluxDB, which it compares with where the points lie; an expression is not.
+    lines = [f"begun = {BEGUN}", f"ended = {NOW}"]
+    since, named = "", "stood.named"
+    if standing:
+        since = "time(v: stood.since)"
+        lines.append(f"stood = {_stood(standing, tag, points_of)}")
+    if having:
+        named = 'strings.joinStr(arr: named, v: "|")'
+        lines.append(
+            f"named = {points_of(having.measurement, having.field, since=since)}\n"
+            f'    |> filter(fn: (r) => {having.condition}) |> group() |> distinct(column: "{tag}")'
+            '\n    |> findColumn(fn: (key) => true, column: "_value")'
+        )
+    lines.append(f'those = regexp.compile(v: "\\\\A(" + {named} + ")\\\\z")')
+    lines.append(
+        f"return {points_of(measurement, *fields, since=since)}\n    |> filter(fn: (r) => r.{tag} =~ those)"
+    )
+    body = "\n  ".join(lines)
+    return script(f"(() => {{\n  {body}\n}})()", imports=["array", "regexp", "strings"])
+
+
+def _stood(standing: Having, tag: str, points_of: Callable[..., str]) -> str:
+    """A record: the assets of what stood, between bars, and since when the oldest did (ns)."""
+    back = f"time(v: int(v: v.timeRangeStart) - {STANDING.days * DAY_NS})"
+    return flow(
+        # One row at least, of nothing: a record is found in a table, and there is none without a row.
+        'union(tables: [array.from(rows: [{name: "-", at: int(v: v.timeRangeStart)}]), '
+        + flow(
+            points_of(standing.measurement, standing.field, since=back),
+            f"filter(fn: (r) => {standing.condition})",
+            f'group(columns: ["{tag}"])',
+            "map(fn: (r) => ({r with at: int(v: r._time)}))",
+            'min(column: "at")',
+            f'keep(columns: ["{tag}", "at"])',
+            f'rename(columns: {{{tag}: "name"}})',
+        )
+        + "])",
+        "group()",
+        'reduce(fn: (r, accumulator) => ({named: accumulator.named + "|" + r.name, '
+        "since: if r.at < accumulator.since then r.at else accumulator.since}), "
+        'identity: {named: "-", since: int(v: v.timeRangeStart)})',
+        "findRecord(fn: (key) => true, idx: 0)",
     )
 
 
@@ -149,7 +202,7 @@ def readings(city: str, where: Mapping[str, str], by: str) -> str:
     to keep them.
     """
     READING_5M.field("value")
-    cut = "\n  |> ".join(_cut(READING, ("value",), city, 0, RUN, where))
+    cut = "\n  |> ".join(_cut(READING, ("value",), city, "v.timeRangeStart", RUN, where))
     return script(
         f'raw = from(bucket: "{RAW.name}")\n  |> {cut}',
         f'means = from(bucket: "{READING_5M.bucket.name}")\n  |> {cut}',
@@ -169,14 +222,26 @@ def alarms(
     city: str,
     where: Mapping[str, str] | None = None,
     *fields: str,
-    days: int = ALARMS_BACK,
+    days_back: int = 0,
     run: str = RUN,
+    standing: Having | None = None,
     having: Having | None = None,
 ) -> str:
-    """Alarms raised in the picture or in the days before it and told by its end; not those taken back."""
+    """Alarms raised in the picture (in days before it, since ``standing`` ones were raised) and told by its
+    end; not those taken back.
+    """
     asked = dict.fromkeys(("state", "announced", *(fields or ALARM_ROW)))
     return flow(
-        rows(ALARM, *asked, city=city, days_back=days, run=run, where=where, having=having),
+        rows(
+            ALARM,
+            *asked,
+            city=city,
+            days_back=days_back,
+            run=run,
+            where=where,
+            standing=standing,
+            having=having,
+        ),
         f'filter(fn: (r) => r.state != "retracted" and (not exists r.announced or r.announced <= {NOW}))',
     )
 
@@ -184,7 +249,7 @@ def alarms(
 def standing(city: str, where: Mapping[str, str] | None = None, *more: str) -> str:
     """Alarms that stood at the end of the picture, a row each, the newest first."""
     return flow(
-        alarms(city, where, *ALARM_ROW, *more, having=STANDING),
+        alarms(city, where, *ALARM_ROW, *more, standing=ALARMS_AT_END),
         f"filter(fn: (r) => r.cleared == 0 or r.cleared > {NOW})",
         'sort(columns: ["_time"], desc: true)',
     )
@@ -192,23 +257,35 @@ def standing(city: str, where: Mapping[str, str] | None = None, *more: str) -> s
 
 def touching(city: str, where: Mapping[str, str] | None = None, run: str = RUN) -> str:
     """Alarms that stood at some time of the picture."""
-    return alarms(city, where, run=run, having=TOUCHING)
+    return flow(
+        alarms(city, where, run=run, standing=ALARMS),
+        f"filter(fn: (r) => r.cleared == 0 or r.cleared > {BEGUN})",
+    )
 
 
 def raised(city: str, run: str = RUN) -> str:
     """Alarms by when they were first told to people, which is what an operator's load is counted by."""
     return flow(
-        alarms(city, None, "severity", "priority", days=1, run=run, having=TOLD),
+        alarms(city, None, "severity", "priority", days_back=1, run=run, having=TOLD),
         "map(fn: (r) => ({r with _time: time(v: r.announced * 1000000)}))",
         "range(start: v.timeRangeStart, stop: v.timeRangeStop)",
     )
 
 
-def incidents(city: str, *fields: str, run: str = RUN, having: Having | None = None) -> str:
-    """Incidents as they stood at the end of the picture: of each the newest revision known by then."""
+def incidents(
+    city: str,
+    *fields: str,
+    run: str = RUN,
+    standing: Having = INCIDENTS,
+    having: Having | None = None,
+) -> str:
+    """Incidents as they stood at the end of the picture: of each the newest revision known by then.
+
+    Those that were open at some time of it, and it may be others that began with the same asset.
+    """
     asked = dict.fromkeys(("incident", "revision", "known_at", "stands", "open", *fields))
     return flow(
-        rows(INCIDENT, *asked, city=city, days_back=INCIDENTS_BACK, run=run, having=having),
+        rows(INCIDENT, *asked, city=city, run=run, standing=standing, having=having),
         f"filter(fn: (r) => r.known_at <= {NOW})",
         'group(columns: ["run", "incident"])',
         'max(column: "revision")',
@@ -219,7 +296,7 @@ def incidents(city: str, *fields: str, run: str = RUN, having: Having | None = N
 
 def incident(city: str, which: str, *fields: str) -> str:
     """One incident as it stood at the end of the picture."""
-    return flow(incidents(city, *fields, having=_is(INCIDENT, "incident", which)), _only("incident", which))
+    return flow(incidents(city, *fields, standing=known_as(which)), _only("incident", which))
 
 
 def parts(
@@ -234,20 +311,21 @@ def parts(
 
     Of one ``incident``, or of one ``asset``, or of incidents ``having`` something in common.
     """
-    only = []
+    standing, only = INCIDENTS, []
     if incident:
-        having, only = _is(INCIDENT, "incident", incident), [_only("incident", incident)]
+        standing, only = known_as(incident), [_only("incident", incident)]
     if asset:
-        having, only = _is(measurement, "asset", asset), [_only("asset", asset)]
-    entries = rows(
-        measurement, "incident", "revision", *fields, city=city, days_back=INCIDENTS_BACK, having=having
+        having, only = Having(measurement, "asset", f'r._value == "{asset}"'), [_only("asset", asset)]
+    entries = rows(measurement, "incident", "revision", *fields, city=city, standing=standing, having=having)
+    known = flow(
+        incidents(city, standing=standing, having=having), 'keep(columns: ["incident", "revision", "open"])'
     )
-    kept = 'keep(columns: ["incident", "revision", "open"])'
-    return joined(flow(entries, *only), flow(incidents(city, having=having), kept), "incident", "revision")
+    return joined(flow(entries, *only), known, "incident", "revision")
 
 
-def _is(measurement: Measurement, field: str, value: str) -> Having:
-    return Having(measurement, field, f'r._value == "{value}"')
+def known_as(incident: str) -> Having:
+    """The incident of that id, whenever it was open."""
+    return Having(INCIDENT_STANDING, "incident", f'r._value == "{incident}"')
 
 
 def _only(column: str, value: str) -> str:
@@ -268,8 +346,7 @@ def timeline(alarm_rows: str, name: str = WHAT) -> str:
     ``alarm_rows``: as ``touching`` gives them.
     """
     return script(
-        f"alarms = {alarm_rows}\n"
-        "  |> filter(fn: (r) => r.cleared == 0 or r.cleared * 1000000 > int(v: v.timeRangeStart))",
+        f"alarms = {alarm_rows}",
         "begun = alarms |> map(fn: (r) => ({line: " + name + ", _value: r.severity, "
         "_time: if r._time < v.timeRangeStart then v.timeRangeStart else r._time}))",
         "over = alarms |> filter(fn: (r) => r.cleared > 0) |> map(fn: (r) => "
@@ -374,7 +451,7 @@ def _cut(
     measurement: Measurement,
     fields: Sequence[str],
     city: str,
-    days_back: int,
+    start: str,
     run: str,
     where: Mapping[str, str] | None,
 ) -> tuple[str, str]:
@@ -382,7 +459,6 @@ def _cut(
         if tag not in measurement.tags:
             raise KeyError(f"{measurement.name} has no tag {tag!r}; it has {', '.join(measurement.tags)}")
     asked = " or ".join(f'r._field == "{measurement.field(name).name}"' for name in fields)
-    start = f"time(v: int(v: v.timeRangeStart) - {days_back * DAY_NS})" if days_back else "v.timeRangeStart"
     kept = _conditions({"run": run, "city": city, **(where or {})})
     return (
         f"range(start: {start}, stop: v.timeRangeStop)",

@@ -24,6 +24,9 @@ STATES: Mapping[str, str] = {
 
 LIMIT = "#b58100"
 """Limits of the city model, drawn as dashed lines."""
+WITHIN, BETWEEN = "within", "between"
+LINES: Mapping[str, str] = {WITHIN: "#8b8e93", BETWEEN: "#a352cc"}
+"""Links on the map: inside a utility, and from one to another."""
 ALARMED = STATES[Severity.CRITICAL]
 CALM = STATES["normal"]
 

@@ -25,7 +25,7 @@ Panels = Mapping[tuple[str, str], int]
 """The id of a panel, by its board's name and its own title."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One rule: ``query`` gives series; one fires while its newest value is above ``above``.
 
@@ -36,13 +36,13 @@ class Rule:
     title: str
     query: str
     above: float
-    window: int
-    lasting: str
-    severity: Literal["info", "warning", "critical"]
+    window: int = 600
+    lasting: str = "0s"
+    severity: Literal["info", "warning", "critical"] = "warning"
     summary: str
     description: str
     runbook: str
-    board: str
+    board: str = "pipeline"
     panel: str
     no_data: State
     failing: Literal["Alerting", "Error", "OK"] = "Error"

@@ -12,6 +12,7 @@ from schemas.points import ALARM, EXPECTED
 FLOOD = 10
 """Alarms in ten minutes at one desk above which nobody keeps up (ISA-18.2, EEMUA 191)."""
 TWO_HOURS_MS = 7_200_000
+WEEK_DAYS = 7
 WARN, STOP = look.STATES["warning"], look.STATES["critical"]
 INCIDENT_COLUMNS = {
     "_opened": "Opened",
@@ -159,7 +160,7 @@ def newest(city: str, **place: Any) -> panels.Panel:
     age = flux.script(
         f"ended = {flux.NOW}",  # a name is a constant to InfluxDB, which finds the newest by itself then
         flux.flow(
-            flux.points(ALARM, "announced", city=city, days_back=flux.ALARMS_BACK),
+            flux.points(ALARM, "announced", city=city, days_back=WEEK_DAYS),
             "filter(fn: (r) => r._value <= ended)",
             "group()",
             "max()",

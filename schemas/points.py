@@ -28,6 +28,8 @@ class Bucket:
     name: str
     days: int
     says: str
+    shard_days: int = 0
+    """How much of its time one shard holds; 0 leaves that to InfluxDB. To look through many costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Measurement:
 RAW = Bucket("crosscurrent", 30, "Readings as they came, and our own figures.")
 FIVE_MINUTES = Bucket("crosscurrent_5m", 730, "Readings, in windows of five minutes.")
 FACTS = Bucket("crosscurrent_facts", 730, "Alarms, incidents and notifications.")
-BUCKETS = (RAW, FIVE_MINUTES, FACTS)
+STANDING = Bucket("crosscurrent_standing", 730, "From when to when each alarm and incident stood.", 365)
+BUCKETS = (RAW, FIVE_MINUTES, FACTS, STANDING)
 
 _WHERE = ("run", "city", "utility", "zone", "asset")
 _FIRST = ("run", "city", "first_asset", "first_condition", "first_sensor")
@@ -145,6 +148,15 @@ ALARM = Measurement(
     "sensors and assets, times the conditions that each can show",
     "One alarm as it stands: written again, over itself, when it changes.",
 )
+ALARM_STANDING = Measurement(
+    "alarm_standing",
+    STANDING,
+    ALARM.tags,
+    (_moment("until", "When it cleared; 0 while it stands; when it was raised, where it was retracted"),),
+    ALARM.time,
+    ALARM.series,
+    "From when to when an alarm stood: what began long ago is found by it, however long the past is.",
+)
 INCIDENT = Measurement(
     "incident",
     FACTS,
@@ -177,6 +189,18 @@ INCIDENT = Measurement(
     "opened, plus one microsecond for each revision",
     "sensors and assets, times the conditions that each can show: the first alarm of an incident",
     "One revision of an incident; never written over.",
+)
+INCIDENT_STANDING = Measurement(
+    "incident_standing",
+    STANDING,
+    _FIRST,
+    (
+        _text("incident", "The incident's id"),
+        _moment("until", "When it closed, or its id was given up; 0 while it is open"),
+    ),
+    "opened",
+    INCIDENT.series,
+    "From when to when an incident was open: the newest word on it.",
 )
 _PART_TIME = "opened, plus one microsecond for each revision, plus one nanosecond for each before it"
 
@@ -293,4 +317,6 @@ PIPELINE = Measurement(
 )
 
 PARTS = (MEMBER, ALTERNATIVE, STEP, EXPECTED, FORETOLD)
-MEASUREMENTS = (READING, READING_5M, ALARM, INCIDENT, *PARTS, NOTIFICATION, PIPELINE)
+MEASUREMENTS = (
+    READING, READING_5M, ALARM, ALARM_STANDING, INCIDENT, INCIDENT_STANDING, *PARTS, NOTIFICATION, PIPELINE,
+)  # fmt: skip

@@ -3,10 +3,12 @@
 In:  a panel's JSON, the frames that its queries brought, a box. Out: markup.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from grafana import look
 from tests.grafana.room import Table
@@ -118,18 +120,29 @@ def ranking(panel: dict[str, Any], answers: Answers, box: Box) -> str:
 
 
 def citymap(panel: dict[str, Any], answers: Answers, box: Box) -> str:
-    """Markers at their places, as large as their layer says."""
+    """Links, and markers at their places, as large as their layer says."""
+    links, *layers = panel["options"]["layers"]
     tables = [found for tables in answers for found in tables]
     lats = [float(value) for found in tables for value in found.columns["lat"]]
     lons = [float(value) for found in tables for value in found.columns["lon"]]
-    parts = []
-    for layer, found in zip(panel["options"]["layers"], tables, strict=True):
+
+    def spot(lon: float, lat: float) -> tuple[float, float]:
+        return (
+            40 + (box.width - 80) * (lon - min(lons)) / (max(lons) - min(lons)),
+            30 + (box.height - 70) * (max(lats) - lat) / (max(lats) - min(lats)),
+        )
+
+    parts = [
+        _path([spot(*place) for place in line], look.LINES[feature["properties"]["kind"]])
+        for feature in json.loads(unquote(links["config"]["src"].partition(",")[2]))["features"]
+        for line in feature["geometry"]["coordinates"]
+    ]
+    for layer, found in zip(layers, tables, strict=True):
         sizes = layer["config"]["style"]["size"]
         columns = (found.columns[name] for name in ("place", "lat", "lon", "state", "priority"))
         for name, lat, lon, state, priority in zip(*columns, strict=True):
             size = sizes["min"] + (sizes["max"] - sizes["min"]) * int(priority) / 3
-            x = 40 + (box.width - 80) * (float(lon) - min(lons)) / (max(lons) - min(lons))
-            y = 30 + (box.height - 70) * (max(lats) - float(lat)) / (max(lats) - min(lats))
+            x, y = spot(float(lon), float(lat))
             zone = layer["name"] == "Zones"
             parts.append(_circle(x, y, size, look.STATES[state], 0.4 if zone else 0.9))
             if zone:

@@ -4,12 +4,16 @@ from statistics import fmean
 from typing import Any
 
 from grafana import flux, look, panels, shared
-from grafana.citymap import citymap
+from grafana.citymap import Line, citymap
 from grafana.frame import board
 from schemas.city import City
 
 PLACES_MAX = 1_000
 """Most assets that are drawn while nothing is wrong with them; a larger city shows those in trouble."""
+
+
+LINES_MAX = 2_000
+"""Most links that travel in the board; of a larger city those between utilities, if they are not too many."""
 
 
 def build(city: City) -> dict[str, Any]:
@@ -79,7 +83,8 @@ def _map(city: City) -> list[panels.Panel]:
     return [
         citymap(
             "Map",
-            "Zones (large) and assets with sensors (small), by the worst alarm that stands there.",
+            "Zones (large) and assets with sensors (small), by the worst alarm that stands there. Lines are "
+            "links of the city model: grey inside a utility, violet from one to another.",
             {
                 "Zones": (
                     flux.places(city.city, "zone", {z: _centre(all_) for z, all_ in zones.items()}),
@@ -87,12 +92,26 @@ def _map(city: City) -> list[panels.Panel]:
                 ),
                 "Assets": (flux.places(city.city, "asset", sensed if len(sensed) <= PLACES_MAX else {}), 5),
             },
+            _lines(city),
             _centre(list(placed.values())),
             {"Assets": shared.to_asset(city.city, "${__data.fields.place}")},
             width=12,
             height=14,
         )
     ]
+
+
+def _lines(city: City) -> dict[str, list[Line]]:
+    """The links between assets whose places are known."""
+    found: dict[str, list[Line]] = {look.WITHIN: [], look.BETWEEN: []}
+    for link in city.links:
+        source, target = city.asset_by_id[link.source], city.asset_by_id[link.target]
+        if source.position and target.position:
+            kind = look.WITHIN if source.utility == target.utility else look.BETWEEN
+            found[kind].append((source.position, target.position))
+    if sum(map(len, found.values())) > LINES_MAX:
+        found[look.WITHIN] = []
+    return found if len(found[look.BETWEEN]) <= LINES_MAX else {}
 
 
 def _centre(places: list[tuple[float, float]]) -> tuple[float, float]:

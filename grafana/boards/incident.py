@@ -209,7 +209,7 @@ def _revisions(city: str) -> panels.Panel:
         flux.flow(
             flux.rows(
                 INCIDENT, "incident", "revision", "known_at", "change", "root_asset", "root_condition",
-                "probability", "members", city=city, days_back=flux.INCIDENTS_BACK,
+                "probability", "members", city=city, standing=flux.known_as(THIS),
             ),
             _ONLY,
             'sort(columns: ["revision"])',

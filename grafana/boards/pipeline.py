@@ -224,7 +224,7 @@ def _level(
 
 def _announced(city: str) -> panels.Panel:
     query = flux.flow(
-        flux.alarms(city, days=0),
+        flux.alarms(city),
         "map(fn: (r) => ({_time: r._time, "
         "_value: float(v: r.announced - int(v: r._time) / 1000000) / 1000.0}))",
         'sort(columns: ["_time"])',

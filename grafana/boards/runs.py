@@ -14,7 +14,7 @@ BESIDE = "replay"
 def build(city: City) -> dict[str, Any]:
     """The board."""
     name = city.city
-    both = flux.alarms(name, run=flux.BOTH_RUNS)
+    both = flux.touching(name, run=flux.BOTH_RUNS)
     return board(
         city,
         "runs",

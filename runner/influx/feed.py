@@ -12,8 +12,8 @@ from contextlib import suppress
 
 from runner.influx.figures import Watcher
 from runner.influx.letters import letter_of
-from runner.influx.lines import Lines
-from runner.influx.outbox import Fact, Outbox
+from runner.influx.lines import Fact, Lines, by_bucket
+from runner.influx.outbox import Outbox
 from runner.influx.pause import Pause
 from runner.influx.settings import InfluxSettings
 from runner.influx.writer import Away, Writer
@@ -21,8 +21,7 @@ from runner.metrics import Figure
 from runner.store import Store
 from schemas.alarms import AlarmChange
 from schemas.city import City
-from schemas.incidents import IncidentRevision
-from schemas.points import FACTS, RAW
+from schemas.points import RAW
 from schemas.readings import Frame
 from schemas.times import SECOND
 
@@ -109,22 +108,17 @@ class Feed:
         readings = [
             line for _, record in records if isinstance(record, Frame) for line in self._lines.frame(record)
         ]
-        facts = [line for fact in waiting.facts for line in self._lines_of(fact)]
-        refused = self._writer.write(RAW.name, readings) + self._writer.write(FACTS.name, facts)
+        facts = by_bucket(line for fact in waiting.facts for line in self._lines.of(fact))
+        refused = [
+            one
+            for bucket, lines in {RAW.name: readings, **facts}.items()
+            for one in self._writer.write(bucket, lines)
+        ]
         self._store.log.append([], [letter_of(one) for one in refused])
         lost = records[0][0] - self._offset if records and self._offset else 0
         self._offset = records[-1][0] + 1 if records else self._offset
         self.outbox.done(waiting.number, self._offset, lost)
         return True
-
-    def _lines_of(self, fact: Fact) -> Iterator[str]:
-        match fact:
-            case AlarmChange():
-                yield self._lines.alarm(fact)
-            case IncidentRevision():
-                yield from self._lines.revision(fact)
-            case _:
-                yield self._lines.notification(fact)
 
     def _figures(self) -> Iterator[Figure]:
         """How the whole process is doing."""

@@ -1,36 +1,41 @@
 """Facts to points, in InfluxDB's line protocol. Pure.
 
 In:  frames, alarm changes, incident revisions, notifications of one city.
-Out: lines, each one point of a measurement of ``schemas.points``.
+Out: lines, each one point of a measurement of ``schemas.points``; their buckets.
 Promises: the same fact gives the same line; different facts differ in measurement, tags or time. What tells
 an incident from all others is its first alarm: asset, condition and sensor are tags, the onset is the time,
 with a microsecond for each revision and a nanosecond for each part of one. Only a notification leaves that to
 chance: it lies at one of the billion nanoseconds after it was sent, by its id.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
-from schemas.alarms import AlarmChange, Severity, alarm_id, incident_id
+from schemas.alarms import Alarm, AlarmChange, Severity, alarm_id, incident_id
 from schemas.city import City
 from schemas.incidents import Expected, IncidentRevision
 from schemas.notifications import Notification
 from schemas.points import (
     ALARM,
+    ALARM_STANDING,
     ALTERNATIVE,
     EXPECTED,
+    FACTS,
     FORETOLD,
     INCIDENT,
+    INCIDENT_STANDING,
     LIVE,
+    MEASUREMENTS,
     MEMBER,
     NONE,
     NOTIFICATION,
     PARTS_MAX,
     READING,
+    STANDING,
     STEP,
     Kind,
     Measurement,
@@ -43,6 +48,8 @@ MICROSECOND_NS = 1_000
 KNOWN_MAX = 4_096
 """Incidents whose first alarm is remembered; that of others is found anew."""
 
+Fact = AlarmChange | IncidentRevision | Notification
+
 _TAG = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\\": "/", "\n": r"\ ", "\r": r"\ ", "\t": r"\ "})
 _TEXT = str.maketrans({'"': r"\"", "\\": r"\\"})
 _FORMS: dict[Kind, Callable[[Any], str]] = {
@@ -51,6 +58,7 @@ _FORMS: dict[Kind, Callable[[Any], str]] = {
     "string": lambda value: f'"{(str(value) or NONE).translate(_TEXT)}"',
     "boolean": lambda value: "true" if value else "false",
 }
+_BUCKETS = {one.name: one.bucket.name for one in MEASUREMENTS if one.bucket in (FACTS, STANDING)}
 _QUALITIES = tuple(f",quality={quality.value}i " for quality in Quality)
 
 
@@ -93,6 +101,18 @@ class Lines:
                 said.append(f"{begins}{value!r}{_QUALITIES[quality]}{at}000000")
         return said
 
+    def of(self, fact: Fact) -> Iterator[str]:
+        """All points of a fact."""
+        match fact:
+            case AlarmChange():
+                yield self.alarm(fact)
+                yield self.alarm_standing(fact)
+            case IncidentRevision():
+                yield from self.revision(fact)
+                yield self.incident_standing(fact)
+            case _:
+                yield self.notification(fact)
+
     def alarm(self, change: AlarmChange) -> str:
         """An alarm as it now stands."""
         alarm = change.alarm
@@ -108,9 +128,13 @@ class Lines:
         }
         if change.change == "raised":
             values["announced"] = change.known_at
-        where = self._where(alarm.asset)
-        tags = where | {"condition": alarm.condition, "sensor": alarm.sensor or NONE}
-        return line(ALARM, tags, values, alarm.raised * MILLISECOND_NS)
+        return line(ALARM, self._alarm(alarm), values, alarm.raised * MILLISECOND_NS)
+
+    def alarm_standing(self, change: AlarmChange) -> str:
+        """From when to when an alarm stood."""
+        alarm = change.alarm
+        until = alarm.raised if change.change == "retracted" else alarm.cleared or 0
+        return line(ALARM_STANDING, self._alarm(alarm), {"until": until}, alarm.raised * MILLISECOND_NS)
 
     def revision(self, revision: IncidentRevision) -> Iterator[str]:
         """A revision of an incident, and its parts."""
@@ -121,6 +145,13 @@ class Lines:
         for measurement, entries in self._parts(revision):
             for number, values in enumerate(islice(entries, PARTS_MAX)):
                 yield line(measurement, tags, of | values, at + number)
+
+    def incident_standing(self, revision: IncidentRevision) -> str:
+        """From when to when an incident was open."""
+        until = (revision.closed or 0) if _stands(revision) else revision.known_at
+        values = {"incident": revision.id, "until": until}
+        tags = self._run | self._first_alarm(revision)
+        return line(INCIDENT_STANDING, tags, values, revision.opened * MILLISECOND_NS)
 
     def notification(self, note: Notification) -> str:
         """What people were told."""
@@ -135,7 +166,7 @@ class Lines:
         return line(NOTIFICATION, self._run | {"kind": note.kind, "to": note.to}, values, at)
 
     def _incident(self, revision: IncidentRevision) -> dict[str, object]:
-        root, stands = revision.root, revision.change not in ("replaced", "retracted")
+        root, stands = revision.root, _stands(revision)
         return {
             "incident": revision.id,
             "revision": revision.revision,
@@ -213,6 +244,10 @@ class Lines:
         asset, condition = min(members, default=(NONE, NONE))
         return asset, condition, f"{NONE}{NONE}"
 
+    def _alarm(self, alarm: Alarm) -> dict[str, str]:
+        """The tags of an alarm."""
+        return self._where(alarm.asset) | {"condition": alarm.condition, "sensor": alarm.sensor or NONE}
+
     def _asset(self, asset: str, condition: str) -> dict[str, object]:
         """The fields that say what is meant."""
         where = self._where(asset)
@@ -229,6 +264,18 @@ class Lines:
         if known is None or known.position is None:
             return {}
         return dict(zip(("latitude", "longitude"), known.position, strict=True))
+
+
+def by_bucket(facts: Iterable[str]) -> dict[str, list[str]]:
+    """Lines of facts by the bucket that keeps them. Raises KeyError for a measurement of no fact."""
+    said: dict[str, list[str]] = defaultdict(list)
+    for one in facts:
+        said[_BUCKETS[one[: one.index(",")]]].append(one)
+    return said
+
+
+def _stands(revision: IncidentRevision) -> bool:
+    return revision.change not in ("replaced", "retracted")
 
 
 def _severity(severity: Severity) -> dict[str, object]:

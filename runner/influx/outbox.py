@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runner.database import machine_errors, open_writer, transaction
+from runner.influx.lines import Fact
 from schemas.alarms import AlarmChange
 from schemas.incidents import IncidentRevision
 from schemas.notifications import Notification
@@ -25,12 +26,11 @@ CREATE TABLE progress (
 INSERT INTO progress VALUES (1, 0, 0)
 """
 FACTS_MAX = 1_000_000
-KINDS: dict[str, type[AlarmChange | IncidentRevision | Notification]] = {
+KINDS: dict[str, type[Fact]] = {
     "alarm": AlarmChange,
     "incident": IncidentRevision,
     "notification": Notification,
 }
-Fact = AlarmChange | IncidentRevision | Notification
 
 
 class Waiting(NamedTuple):

@@ -13,13 +13,13 @@ from itertools import chain
 from typing import TypeVar
 
 from runner.core import Outputs
-from runner.influx.lines import Lines
+from runner.influx.lines import Fact, Lines, by_bucket
 from runner.influx.pause import Pause
 from runner.influx.settings import InfluxFailed, InfluxSettings
-from runner.influx.writer import Away, Writer
+from runner.influx.writer import WRITTEN, Away, Writer
 from runner.moments import BadUsage
 from schemas.city import City
-from schemas.points import FACTS, LIVE, RAW
+from schemas.points import LIVE, RAW
 from schemas.readings import Frame
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -43,17 +43,16 @@ class Run:
         self._lines = Lines(city, name)
         self._writer = Writer(settings)
         self._full = settings.batch_points
-        self._waiting: dict[str, list[str]] = {RAW.name: [], FACTS.name: []}
+        self._waiting: dict[str, list[str]] = {bucket.name: [] for bucket in WRITTEN}
         self._patiently(self._writer.check)
         self._patiently(lambda: self._writer.forget(city.city, name))
 
     def take(self, outputs: Outputs) -> None:
         """What was said of a record."""
-        facts = self._waiting[FACTS.name]
-        facts += map(self._lines.alarm, outputs.alarms)
-        facts += chain.from_iterable(map(self._lines.revision, outputs.incidents))
-        facts += map(self._lines.notification, outputs.notifications)
-        self._write_if_full(FACTS.name)
+        facts: list[Fact] = [*outputs.alarms, *outputs.incidents, *outputs.notifications]
+        for bucket, said in by_bucket(chain.from_iterable(map(self._lines.of, facts))).items():
+            self._waiting[bucket] += said
+            self._write_if_full(bucket)
 
     def readings(self, frames: Iterable[Frame]) -> None:
         """The readings that were replayed."""

@@ -27,6 +27,7 @@ from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
 from runner.influx.settings import InfluxFailed, InfluxSettings
+from schemas import points
 from schemas.points import BUCKETS, FIVE_MINUTES, RAW, READING
 from schemas.times import DAY, SECOND, rfc3339
 
@@ -85,15 +86,22 @@ class Setup:
         """Make the buckets, or let them keep what they have for longer. ``days`` by name, 0 for ever."""
         with _told(self._settings.url):
             for bucket in BUCKETS:
-                self._bucket(self._find(bucket.name), bucket.name, bucket.says, days[bucket.name])
+                self._bucket(self._find(bucket.name), bucket, days[bucket.name])
 
-    def _bucket(self, there: Bucket | None, name: str, says: str, days: int) -> None:
-        api = self._client.buckets_api()
+    def _bucket(self, there: Bucket | None, ours: points.Bucket, days: int) -> None:
+        api, name = self._client.buckets_api(), ours.name
         wanted = days * DAY // SECOND
-        rules = [BucketRetentionRules(type="expire", every_seconds=wanted)]
+        shard_days = min(ours.shard_days, days) if days else ours.shard_days
+        rules = [
+            BucketRetentionRules(
+                type="expire",
+                every_seconds=wanted,
+                shard_group_duration_seconds=shard_days * DAY // SECOND or None,
+            )
+        ]
         if there is None:
             api.create_bucket(
-                bucket_name=name, org=self._settings.org, description=says, retention_rules=rules
+                bucket_name=name, org=self._settings.org, description=ours.says, retention_rules=rules
             )
             self.said.append(f"bucket {name}: made, keeps {_days(wanted)}")
             return

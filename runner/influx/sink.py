@@ -25,7 +25,7 @@ from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.metrics import Figure
 from schemas.city import City
 from schemas.readings import DeadLetter
-from schemas.topics import ALARMS, DEAD_LETTERS
+from schemas.topics import DEAD_LETTERS
 
 RECORDS = 50
 """Records read before it is looked whether a batch is full."""
@@ -183,9 +183,8 @@ class Sink:
             self._consumer.commit(offsets=offsets)
 
     def _given(self, consumer: Consumer, given: list[TopicPartition]) -> None:
-        alarms = [one for one in given if self._topics[one.topic] is ALARMS]
-        for kept in consumer.committed(alarms, timeout=30) if alarms else ():
-            self._taking.begin(kept.partition, kept.metadata or "")
+        for kept in consumer.committed(given, timeout=30) if given else ():
+            self._taking.begin(At(self._topics[kept.topic], kept.partition), kept.metadata or "")
         self._open = {(one.topic, one.partition) for one in given}
         self._paused = True  # they may be so from an earlier time with us
         self.begun = True

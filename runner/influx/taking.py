@@ -3,7 +3,8 @@
 In:  records of the topics of readings, alarms, incidents and notifications, in the order of each partition.
 Out: a batch of lines by bucket, and where each partition goes on after it.
 Promises: what a cut-off worker says after its successor has said it is passed over, as an alarm's point would
-go back to what it was. The places up to which alarms were taken go along with the offset of their partition.
+go back to what it was. The places up to which alarms and incidents were taken go along with the offset of
+their partition.
 """
 
 import json
@@ -14,13 +15,13 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from runner.influx.letters import KEPT_BYTES
-from runner.influx.lines import Lines
+from runner.influx.lines import Fact, Lines, by_bucket
 from runner.kafka.records import Repeats, is_of, kind_of
 from runner.kafka.stages import Record
 from schemas.alarms import AlarmChange
 from schemas.incidents import IncidentRevision
 from schemas.notifications import Notification
-from schemas.points import FACTS, RAW
+from schemas.points import RAW
 from schemas.readings import DeadLetter, Frame
 from schemas.topics import ALARMS, INCIDENTS, NOTIFICATIONS, READINGS, Topic
 
@@ -55,20 +56,20 @@ class Taking:
 
     def __init__(self, lines: Lines, city: str) -> None:
         self._lines, self._city = lines, city
-        self._repeats: dict[int, Repeats] = defaultdict(Repeats)
-        """By partition of the alarms."""
+        self._repeats: dict[At, Repeats] = defaultdict(Repeats)
+        """Of alarms and incidents."""
         self.batch = Batch()
         self.counts: Counter[str] = Counter()
         """Records ``taken``, and ``broken`` ones."""
 
-    def begin(self, partition: int, note: str) -> None:
-        """Go on with a partition of the alarms, with the note that was kept with its offset."""
+    def begin(self, at: At, note: str) -> None:
+        """Go on with a partition, with the note that was kept with its offset."""
         known = {part: (one, two) for part, (one, two) in json.loads(note or "{}").items()}
-        self._repeats[partition] = Repeats(known)
+        self._repeats[at] = Repeats(known)
 
     def note(self, at: At) -> str:
         """What to keep with a partition's offset."""
-        return json.dumps(self._repeats[at.partition].newest) if at.topic is ALARMS else ""
+        return json.dumps(self._repeats[at].newest) if at in self._repeats else ""
 
     def take(self, at: At, record: Record) -> None:
         """One record; what is not of the city is passed over."""
@@ -90,7 +91,6 @@ class Taking:
             )
 
     def _take(self, at: At, record: Record) -> None:
-        facts = self.batch.lines[FACTS.name]
         match at.topic.name:
             case READINGS.name if record.key.startswith(f"{self._city}/"):
                 if kind_of(record.headers) == "frame":
@@ -99,10 +99,15 @@ class Taking:
             case ALARMS.name if is_of(self._city, record.headers):
                 if (
                     kind_of(record.headers) == "alarm-change"  # people's answers lie there too
-                    and self._repeats[at.partition].is_new(record.headers)
+                    and self._repeats[at].is_new(record.headers)
                 ):
-                    facts.append(self._lines.alarm(AlarmChange.model_validate_json(record.value)))
+                    self._add(AlarmChange.model_validate_json(record.value))
             case INCIDENTS.name if is_of(self._city, record.headers):
-                facts += self._lines.revision(IncidentRevision.model_validate_json(record.value))
+                if self._repeats[at].is_new(record.headers):
+                    self._add(IncidentRevision.model_validate_json(record.value))
             case NOTIFICATIONS.name if is_of(self._city, record.headers):
-                facts.append(self._lines.notification(Notification.model_validate_json(record.value)))
+                self._add(Notification.model_validate_json(record.value))
+
+    def _add(self, fact: Fact) -> None:
+        for bucket, said in by_bucket(self._lines.of(fact)).items():
+            self.batch.lines[bucket] += said

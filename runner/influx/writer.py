@@ -19,13 +19,13 @@ from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
 from runner.influx.settings import InfluxFailed, InfluxSettings
-from schemas.points import FACTS, RAW
+from schemas.points import FACTS, RAW, STANDING
 
 NEVER = frozenset({400, 413, 422})
 """Answers that say that lines are bad, or too many at once; all others may change with time."""
 CONFIG = frozenset({401, 403, 404})
-WRITTEN = (RAW, FACTS)
-"""The buckets that we write to; the third is filled by InfluxDB's own tasks."""
+WRITTEN = (RAW, FACTS, STANDING)
+"""The buckets that we write to; the other is filled by InfluxDB's own tasks."""
 DROPPED = re.compile(r"dropped=(\d+)")
 OBJECT = re.compile(r"^<[^>]*>: ")
 """How the library's errors begin."""

@@ -48,7 +48,8 @@ def run(args: argparse.Namespace) -> int:
     with needs("influx"):
         from runner.influx.settings import influx_settings
         from runner.influx.setup import READER, WRITER, Setup
-        from schemas.points import BUCKETS, FACTS, RAW
+        from runner.influx.writer import WRITTEN
+        from schemas.points import BUCKETS, RAW
 
     settings = influx_settings(args.influx, args.admin_token_file, os.environ, timeout_seconds=600)
     start, end = moment(args.start), moment(args.end)
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
             setup.buckets({one.name: args.raw_days if one is RAW else args.days for one in BUCKETS})
             setup.tasks()
             if args.token_file:
-                setup.token(WRITER, "write", (RAW.name, FACTS.name), args.token_file)
+                setup.token(WRITER, "write", tuple(one.name for one in WRITTEN), args.token_file)
             if args.read_token_file:
                 setup.token(READER, "read", tuple(one.name for one in BUCKETS), args.read_token_file)
     finally:

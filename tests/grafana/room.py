@@ -10,7 +10,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,14 +19,14 @@ from typing import Any, Self
 from collectors.intake import Intake
 from collectors.messages import Message
 from runner.core import Core, Outputs
-from runner.influx.lines import Lines, line
+from runner.influx.lines import Fact, Lines, by_bucket, line
 from runner.influx.settings import InfluxSettings
 from runner.influx.setup import Setup
 from runner.influx.writer import Writer
 from schemas.city import City
 from schemas.cityfile import load_city
 from schemas.incidents import IncidentRevision
-from schemas.points import BUCKETS, FACTS, LIVE, PIPELINE, RAW
+from schemas.points import BUCKETS, LIVE, PIPELINE, RAW
 from schemas.readings import Frame, Tick
 from schemas.times import DAY, MINUTE, parse_time, rfc3339
 from schemas.vocabulary import load_vocabulary
@@ -90,8 +90,8 @@ class Room:
         setup.token("reader", "read", tuple(bucket.name for bucket in BUCKETS), self.reader)
         writer = Writer(self.settings)
         raw, facts = self._storm()
-        for bucket, lines in ((RAW, [*raw, *self._pipeline()]), (FACTS, facts)):
-            refused = writer.write(bucket.name, lines)
+        for bucket, lines in {RAW.name: [*raw, *self._pipeline()], **by_bucket(facts)}.items():
+            refused = writer.write(bucket, lines)
             assert not refused, refused[:3]
         setup.downsample(self.at("00:00"), self.at("00:00") + DAY)
         writer.close()
@@ -106,6 +106,13 @@ class Room:
             "incident": self.incident,
         }
         return self
+
+    def write(self, facts: Iterable[str]) -> None:
+        """More facts, say of another run."""
+        writer = Writer(self.settings)
+        for bucket, lines in by_bucket(facts).items():
+            assert writer.write(bucket, lines) == []
+        writer.close()
 
     def ask(self, query: str, start: str = "05:00", stop: str = "11:00") -> list[Table]:
         """What Grafana would show of a query, between two times of the storm's day. Raises Refused."""
@@ -154,11 +161,10 @@ class Room:
 
         def take(outputs: Outputs) -> None:
             for run in (lines, replayed):
-                facts.extend(
-                    run.alarm(one) for one in outputs.alarms if run is lines or one.alarm.asset != LOST
-                )
-                facts.extend(text for one in outputs.incidents for text in run.revision(one))
-                facts.extend(run.notification(note) for note in outputs.notifications)
+                alarms = [one for one in outputs.alarms if run is lines or one.alarm.asset != LOST]
+                said: list[Fact] = [*alarms, *outputs.incidents, *outputs.notifications]
+                for fact in said:
+                    facts.extend(run.of(fact))
             told.extend(outputs.incidents)
 
         for record in intake.step(list(self._messages())).records:

@@ -8,8 +8,12 @@ from typing import NamedTuple
 import pytest
 
 from grafana import files, look, rules, watch
+from runner.influx.lines import Lines
+from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, alarm_id, incident_id
 from schemas.cityfile import load_city
+from schemas.incidents import Member
 from schemas.points import BUCKETS, MEASUREMENTS, NONE, Measurement
+from schemas.times import DAY
 from tests.grafana.room import LOST, REPLAY, SECONDS_MAX, Room, timed
 
 CITY = load_city(Path(__file__).parents[2] / "cities" / "riverton" / "city.yaml")
@@ -235,3 +239,56 @@ def test_another_run_is_another_picture(room: Room) -> None:
     query = next(question.query for question in ALL if question.title == "Incidents")
 
     assert room.ask(query.replace("${run}", "replay-of-rules")) == []
+
+
+def test_what_began_long_ago_and_still_stands_is_seen(room: Room) -> None:
+    """Forty days before the picture: told on it while it stands, with its incident; not when it was over."""
+    lines, long_ago = Lines(CITY, "long-ago"), room.at("05:00") - 40 * DAY
+
+    def alarm(asset: str, later: int, cleared: int | None, change: AlarmMove) -> Alarm:
+        (sensor, *_) = CITY.sensors_of[asset]
+        raised = long_ago + later
+        made = Alarm(
+            id=alarm_id(CITY.city, asset, sensor.id, "low", raised),
+            asset=asset,
+            utility="water",
+            condition="low",
+            severity=Severity.CRITICAL,
+            raised=raised,
+            cleared=cleared,
+            sensor=sensor.id,
+        )
+        told = AlarmChange(alarm=made.model_copy(update={"cleared": None}), change="raised", known_at=raised)
+        room.write([*lines.of(told), *lines.of(AlarmChange(alarm=made, change=change, known_at=raised))])
+        return made
+
+    stands = alarm("tank-1", 0, None, "raised")
+    alarm("booster-1", 0, room.at("08:00"), "cleared")
+    alarm("junction-h00", 0, long_ago + DAY, "cleared")
+    alarm("junction-h01", 0, room.at("08:00"), "retracted")
+    incident = room.revisions[0].model_copy(
+        update={
+            "id": incident_id(CITY.city, stands.id),
+            "opened": stands.raised,
+            "known_at": stands.raised,
+            "members": [Member(asset=stands.asset, condition=stands.condition, since=stands.raised)],
+        }
+    )
+    room.write(lines.of(incident))
+
+    def column(board: str, title: str, name: str, stop: str = "11:00") -> list[str]:
+        query = next(one.query for one in ALL if (one.board, one.title) == (board, title))
+        answer = room.ask(query.replace("${run}", "long-ago").replace("${incident}", incident.id), stop=stop)
+        return [value for table in answer for value in table.columns.get(name, [table.labels.get(name, "")])]
+
+    assert column("city", "Standing alarms", "_value") == ["1"]
+    assert column("city", "Standing alarms", "_value", "07:00") == ["2"]
+    assert column("water", "Standing alarms here", "Asset") == ["tank-1"]
+    assert set(column("water", "Alarms", "line")) == {"tank-1 low", "booster-1 low"}
+    assert column("load", "Stale alarms", "_value") == ["1"]
+    assert column("city", "Open incidents", "_value") == ["1"]
+    assert column("city", "Incidents", "Incident") == [incident.id]
+    assert column("city", "annotation Incidents", "text") == [incident.summary]
+    assert column("incident", "What happened", "What") == [incident.summary]
+    assert column("incident", "Alarms of all utilities", "line") == ["water · tank-1 low"]
+    assert column("asset", "Part of", "Incident") == []

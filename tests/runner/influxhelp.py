@@ -14,12 +14,12 @@ from influxdb_client import InfluxDBClient
 
 from runner.influx.settings import InfluxSettings
 from runner.influx.setup import READER, WRITER, Setup
-from runner.influx.writer import Writer
-from schemas.points import ALARM, BUCKETS, FACTS, INCIDENT, NOTIFICATION, PARTS, RAW, READING, Bucket
+from runner.influx.writer import WRITTEN, Writer
+from schemas.points import BUCKETS, FACTS, MEASUREMENTS, READING, STANDING, Bucket
 from tests.servers import Influxd
 
 FIELD = re.compile(r'([a-z_]+)=("(?:[^"\\\\]|\\\\.)*"|[^, ]+)[, ]')
-FACTS_OF_THE_CITY = (ALARM, INCIDENT, *PARTS, NOTIFICATION)
+FACTS_OF_THE_CITY = tuple(one for one in MEASUREMENTS if one.bucket in (FACTS, STANDING))
 Point = tuple[str, int]
 """Tags as a text, and the time in ns."""
 
@@ -39,7 +39,7 @@ class OnInflux:
             client.organizations_api().create_organization(name=self.org)
         setup = Setup(self.settings(self.owner))
         setup.buckets({bucket.name: 0 for bucket in BUCKETS})
-        setup.token(WRITER, "write", (RAW.name, FACTS.name), self.token_file)
+        setup.token(WRITER, "write", tuple(bucket.name for bucket in WRITTEN), self.token_file)
         setup.token(READER, "read", tuple(bucket.name for bucket in BUCKETS), self.read_token_file)
         setup.close()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from runner.embedded import Embedded
-from runner.influx.lines import Lines
+from runner.influx.lines import Fact, Lines
 from runner.influx.settings import InfluxFailed
 from schemas.cityfile import load_city
 from schemas.points import RAW, READING
@@ -65,8 +65,8 @@ def here(folder: Path, port: int, influx: OnInflux | None) -> Iterator[Embedded]
 def differences(influx: OnInflux, embedded: Embedded) -> list[str]:
     """What is in the folder and not in InfluxDB, or there and other; alarms that were retracted aside."""
     store, lines = embedded.store, Lines(embedded.city)
-    due = points_of(line for one in store.revisions() for line in lines.revision(one))
-    due |= points_of(map(lines.notification, store.notifications()))
+    facts: list[Fact] = [*store.revisions(), *store.notifications()]
+    due = points_of(line for fact in facts for line in lines.of(fact))
     there = {name: influx.everything()[name] for name in [*due, "alarm", "reading"]}
     found = [
         f"{name}: {len(due[name])} due, {len(there[name])} there" for name in due if due[name] != there[name]

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from collectors.intake import Intake
 from runner.core import Core, Outputs
-from runner.influx.lines import Lines, line
+from runner.influx.lines import Lines, by_bucket, line
 from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, alarm_id, incident_id
 from schemas.city import City
 from schemas.cityfile import load_city
 from schemas.incidents import Expected, IncidentRevision, Member, Root
 from schemas.notifications import Notification
-from schemas.points import ALARM, NONE, PARTS, PARTS_MAX
+from schemas.points import ALARM, FACTS, NONE, PARTS, PARTS_MAX, STANDING
 from schemas.readings import Frame, Reading, Tick
 from schemas.times import DAY
 from schemas.vocabulary import load_vocabulary
@@ -116,6 +116,30 @@ def test_an_alarm_that_changes_is_written_over_itself() -> None:
     assert "announced" not in second
     assert 'state="retracted"' in third
     assert "latitude=48.8,longitude=2.3" in first
+
+
+def test_from_when_to_when_is_told_in_one_point_that_follows_the_newest_word() -> None:
+    """Of an alarm: until it cleared, or never; of an incident: until it closed, or its id was given up."""
+    lines, long_ago = Lines(CITY_OF_TWO), at("08:00")
+    first = alarm_of("pump-1/power", "stopped", long_ago)
+    cleared = alarm_of("pump-1/power", "stopped", long_ago, at("08:10"))
+    revision = revision_of(first)
+    closed = revision.model_copy(update={"closed": at("08:10"), "revision": 2})
+    replaced = revision.model_copy(update={"change": "replaced", "known_at": at("08:05"), "revision": 2})
+    moves: list[tuple[Alarm, AlarmMove]] = [(first, "raised"), (cleared, "cleared"), (cleared, "retracted")]
+    alarms = [
+        lines.alarm_standing(AlarmChange(alarm=alarm, change=change, known_at=long_ago))
+        for alarm, change in moves
+    ]
+    incidents = [lines.incident_standing(one) for one in (revision, closed, replaced)]
+
+    def until(points: list[str]) -> list[int]:
+        return [int(point.partition("until=")[2].partition("i")[0]) for point in points]
+
+    assert len(set(map(key, alarms))) == len(set(map(key, incidents))) == 1
+    assert until(alarms) == [0, at("08:10"), long_ago]
+    assert until(incidents) == [0, at("08:10"), at("08:05")]
+    assert by_bucket([*alarms, *lines.revision(revision)]).keys() == {STANDING.name, FACTS.name}
 
 
 ALARMS = st.builds(

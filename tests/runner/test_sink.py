@@ -21,7 +21,7 @@ from influxdb_client.client.write_api import SYNCHRONOUS
 
 from collectors.intake import Intake
 from runner.core import Core, Outputs
-from runner.influx.lines import Lines
+from runner.influx.lines import Fact, Lines
 from runner.kafka.host import services
 from runner.kafka.records import Headers, Place, headers, headers_of
 from runner.kafka.settings import kafka_settings
@@ -124,10 +124,9 @@ def due(riverton: City, storm: list[Step]) -> Points:
         for record, outputs in storm:
             if isinstance(record, Frame):
                 yield from lines.frame(record)
-            yield from map(lines.alarm, outputs.alarms)
-            for revision in outputs.incidents:
-                yield from lines.revision(revision)
-            yield from map(lines.notification, outputs.notifications)
+            facts: list[Fact] = [*outputs.alarms, *outputs.incidents, *outputs.notifications]
+            for fact in facts:
+                yield from lines.of(fact)
 
     found = points_of(said())
     assert found.keys() == {"reading", *(one.name for one in FACTS_OF_THE_CITY)}
