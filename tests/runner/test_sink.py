@@ -30,6 +30,7 @@ from runner.supervisor import Service
 from schemas.alarms import AlarmChange
 from schemas.city import City
 from schemas.cityfile import load_city
+from schemas.incidents import IncidentRevision
 from schemas.points import FACTS, RAW, READING
 from schemas.readings import DeadLetter, Event, Frame, Tick
 from schemas.times import DAY
@@ -68,8 +69,7 @@ class Topics:
             for number, change in enumerate(outputs.alarms):
                 self.alarm(change, self._steps, number)
             for number, revision in enumerate(outputs.incidents):
-                place = headers_of(name, Place("correlate", 0, self._steps, number), "incident-revision")
-                self._put(INCIDENTS, revision.id, revision.model_dump_json(), place)
+                self.incident(revision, self._steps, number)
             for number, note in enumerate(outputs.notifications, 1000):
                 place = headers_of(name, Place("correlate", 0, self._steps, number), "notification")
                 self._put(NOTIFICATIONS, note.incident, note.model_dump_json(), place)
@@ -79,6 +79,11 @@ class Topics:
         """An alarm change, as it follows from a record of the readings."""
         place = headers_of(self._city.city, Place("detect", 0, offset, number), "alarm-change")
         self._put(ALARMS, self._city.city, change.model_dump_json(), place)
+
+    def incident(self, revision: IncidentRevision, offset: int, number: int) -> None:
+        """A revision, as it follows from a record of the alarms."""
+        place = headers_of(self._city.city, Place("correlate", 0, offset, number), "incident-revision")
+        self._put(INCIDENTS, revision.id, revision.model_dump_json(), place)
 
     def broken(self, topic: Topic, key: str, text: str) -> None:
         """A record that means nothing."""
@@ -208,7 +213,9 @@ def test_the_storm_is_there_and_a_second_time_changes_nothing(
     assert differences(influx, due) == []
 
     first = next(change for _, outputs in storm for change in outputs.alarms if change.alarm.cleared is None)
+    opened = next(revision for _, outputs in storm for revision in outputs.incidents)
     topics.alarm(first, 0, 0)  # as a worker might that does not know yet that another has its work
+    topics.incident(opened, 0, 0)
     Topics(on_kafka, riverton).write(storm[:50])
     with sinking(on_kafka, influx, "--until-idle", "2") as sink:
         assert sink.process.wait(120) == 0
