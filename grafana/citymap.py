@@ -6,6 +6,7 @@ Out: a builder of a panel.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -23,6 +24,12 @@ TROUBLE_GROWS = 2.2
 Place = tuple[float, float]
 """Latitude, longitude in degrees."""
 Line = tuple[Place, Place]
+PIXELS = 560, 380
+"""What a map of half a page has, less a rim for the markers."""
+LARGE = 10
+WORLD_PIXELS = 256
+"""The whole world at zoom 0; each step doubles it."""
+NEAREST = 16.0
 METRE_DIGITS = 5
 """Of a degree: what a map shows."""
 
@@ -32,19 +39,19 @@ def citymap(
     says: str,
     layers: Mapping[str, tuple[str, int]],
     lines: Mapping[str, Sequence[Line]],
-    centre: Place,
+    known: Sequence[Place],
     links: Mapping[str, Sequence[Mapping[str, Any]]],
     **place: Any,
 ) -> geomap.Panel:
     """Markers where rows say ``lat`` and ``lon``, coloured by ``state``.
 
     ``layers``: by name, a query and the size of its markers in pixels. ``lines``: below them, by their kind
-    in ``look.LINES``. ``links``: of a layer's markers. Without internet the background stays empty, and lines
-    and markers are there all the same.
+    in ``look.LINES``. ``known``: what must be on the map. ``links``: of a layer's markers. Without internet
+    the background stays empty, and lines and markers are there all the same.
     """
     panel = common_to(geomap.Panel(), title, says, [query for query, _ in layers.values()], **place)
-    view = geomap.MapViewConfig().id("coords").zoom(13).build()
-    vars(view).update(lat=centre[0], lon=centre[1])  # the SDK takes degrees for whole numbers
+    view = geomap.MapViewConfig().id("coords").build()
+    vars(view).update(_view(known))  # the SDK takes degrees for whole numbers
     for ref, name in zip("ABC", layers, strict=False):
         panel.override_by_query(ref, properties({"links": list(links.get(name, ()))}))
     return (
@@ -63,6 +70,18 @@ def citymap(
             ]
         )
     )
+
+
+def _view(known: Sequence[Place]) -> dict[str, float]:
+    """Where the middle is, and how near one may go so that all is to be seen."""
+    lats, lons = zip(*known, strict=True)
+    lat, lon = (min(lats) + max(lats)) / 2, (min(lons) + max(lons)) / 2
+    wide, high = max(lons) - min(lons), (max(lats) - min(lats)) / math.cos(math.radians(lat))
+    near = min(
+        math.log2(pixels * 360 / (WORLD_PIXELS * span)) if span else NEAREST
+        for pixels, span in zip(PIXELS, (wide, high), strict=True)
+    )
+    return {"lat": lat, "lon": lon, "zoom": round(min(near, NEAREST), 1)}
 
 
 class _Built(builder.Builder[Any]):
@@ -125,7 +144,7 @@ def _point(place: Place) -> list[float]:
 def _markers(name: str, ref: str, size: int) -> common.MapLayerOptions:
     style = {
         "color": {"field": "state", "fixed": look.STATES["unknown"]},
-        "opacity": 0.85,
+        "opacity": 0.85 if size < LARGE else 0.35,  # what lies below the large ones is to be seen
         "rotation": {"fixed": 0, "max": 360, "min": -360, "mode": "mod"},
         "size": {"field": "priority", "fixed": size, "min": size, "max": round(size * TROUBLE_GROWS)},
         "symbol": {"fixed": "img/icons/marker/circle.svg", "mode": "fixed"},

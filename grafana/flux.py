@@ -306,10 +306,12 @@ def parts(
     incident: str = "",
     asset: str = "",
     having: Having | None = None,
+    of_incident: Sequence[str] = (),
 ) -> str:
     """The entries of one list of incidents, as their newest revisions have them.
 
-    Of one ``incident``, or of one ``asset``, or of incidents ``having`` something in common.
+    Of one ``incident``, or of one ``asset``, or of incidents ``having`` something in common. ``of_incident``:
+    fields of the incident that go with each.
     """
     standing, only = INCIDENTS, []
     if incident:
@@ -318,7 +320,8 @@ def parts(
         having, only = Having(measurement, "asset", f'r._value == "{asset}"'), [_only("asset", asset)]
     entries = rows(measurement, "incident", "revision", *fields, city=city, standing=standing, having=having)
     known = flow(
-        incidents(city, standing=standing, having=having), 'keep(columns: ["incident", "revision", "open"])'
+        incidents(city, *of_incident, standing=standing, having=having),
+        f"keep(columns: {_names(('incident', 'revision', 'open', *of_incident))})",
     )
     return joined(flow(entries, *only), known, "incident", "revision")
 
@@ -346,12 +349,38 @@ def timeline(alarm_rows: str, name: str = WHAT) -> str:
     ``alarm_rows``: as ``touching`` gives them.
     """
     return script(
-        f"alarms = {alarm_rows}",
-        "begun = alarms |> map(fn: (r) => ({line: " + name + ", _value: r.severity, "
+        f"(() => {{\n  alarms = {alarm_rows}",
+        "  begun = alarms |> map(fn: (r) => ({line: " + name + ", _value: r.severity, "
         "_time: if r._time < v.timeRangeStart then v.timeRangeStart else r._time}))",
-        "over = alarms |> filter(fn: (r) => r.cleared > 0) |> map(fn: (r) => "
+        "  over = alarms |> filter(fn: (r) => r.cleared > 0) |> map(fn: (r) => "
         f'({{line: {name}, _value: "normal", _time: time(v: r.cleared * 1000000)}}))',
-        'union(tables: [begun, over]) |> group(columns: ["line"]) |> sort(columns: ["_time"])',
+        '  return union(tables: [begun, over]) |> group(columns: ["line"]) |> sort(columns: ["_time"])',
+        "})()",
+    )
+
+
+def or_words(lines: str, label: str, words: str, state: str) -> str:
+    """States as they are; where there are none, a line that says so: Grafana's state timeline would speak of
+    missing fields.
+
+    ``label``: the column that names a line. ``state``: that of the words.
+    """
+    return script(
+        f"some = {lines}\n  |> map(fn: (r) => ({{_time: r._time, _value: r._value, {label}: r.{label}, "
+        "none: 0, rows: 1})) |> group()",
+        f'nothing = array.from(rows: [{{_time: v.timeRangeStart, _value: "{state}", '
+        f"{label}: {_literal(words)}, none: 1, rows: 1}}])",
+        flow(
+            "union(tables: [some, nothing])",
+            "group()",
+            'sort(columns: ["none", "_time"])',
+            'cumulativeSum(columns: ["rows"])',
+            "filter(fn: (r) => r.none == 0 or r.rows == 1)",
+            f'keep(columns: ["_time", "_value", "{label}"])',
+            f'group(columns: ["{label}"])',
+            'sort(columns: ["_time"])',
+        ),
+        imports=["array"],
     )
 
 

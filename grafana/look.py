@@ -30,6 +30,9 @@ LINES: Mapping[str, str] = {WITHIN: "#8b8e93", BETWEEN: "#a352cc"}
 ALARMED = STATES[Severity.CRITICAL]
 CALM = STATES["normal"]
 
+MOMENT = "dateTimeAsIso"
+"""Times in tables: day first or month first is a question that nobody should ask."""
+
 UNITS: Mapping[str, str] = {"1": "none", "%": "percent", "degC": "celsius", "degF": "fahrenheit"}
 """Units of city models that Grafana has; every other one is written behind the number, as it is."""
 
@@ -37,7 +40,7 @@ UNITS: Mapping[str, str] = {"1": "none", "%": "percent", "degC": "celsius", "deg
 def _moment() -> dict[str, Any]:
     """Times in fields are ms since the epoch, and 0 where there is none."""
     nothing = dashboard.ValueMap(options={"0": dashboard.ValueMappingResult(text="–", index=0)})
-    return {"unit": "dateTimeAsLocal", "mappings": [nothing]}
+    return {"unit": MOMENT, "mappings": [nothing]}
 
 
 def unit(name: str) -> str:
@@ -68,13 +71,13 @@ _STATE: Mapping[str, Any] = {
     "custom.width": 90,
 }
 _SHARE: Mapping[str, Any] = {"unit": "percentunit", "decimals": 0, "custom.width": 100}
-_TIME: Mapping[str, Any] = {**_moment(), "custom.width": 170}
+_TIME: Mapping[str, Any] = {**_moment(), "custom.width": 160}
 HEADED: Mapping[str, Mapping[str, Any]] = {
     "Severity": _STATE,
     "State": _STATE,
     "Probability": _SHARE,
-    "Raised": {"custom.width": 170},
-    "Opened": {"custom.width": 170},
-    **dict.fromkeys(("Since", "Until", "From", "To", "Told", "Came", "Known"), _TIME),
+    **dict.fromkeys(
+        ("Raised", "Opened", "At", "Since", "Until", "From", "To", "Told", "Came", "Known"), _TIME
+    ),
 }
 """Headings that look alike on every board."""

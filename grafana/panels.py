@@ -13,6 +13,7 @@ from grafana_foundation_sdk.builders import (
     common,
     dashboard,
     geomap,
+    logs,
     nodegraph,
     stat,
     statetimeline,
@@ -39,6 +40,7 @@ _P = TypeVar(
     bargauge.Panel,
     geomap.Panel,
     nodegraph.Panel,
+    logs.Panel,
 )
 
 
@@ -103,16 +105,31 @@ def bars(title: str, says: str, *queries: str, unit: str = "none", **place: Any)
 
 
 def limited(panel: timeseries.Panel, limit: float) -> timeseries.Panel:
-    """The panel with a limit drawn as a dashed line, and the area above it marked."""
-    return panel.thresholds(_steps([(None, look.CALM), (limit, look.ALARMED)])).thresholds_style(
-        common.GraphThresholdsStyleConfig().mode(shapes.GraphThresholdsStyleMode.DASHED_AND_AREA)
+    """The panel with a limit drawn as a dashed line, which is there also while all is below it."""
+    return (
+        panel.thresholds(_steps([(None, look.CALM), (limit, look.ALARMED)]))
+        .thresholds_style(common.GraphThresholdsStyleConfig().mode(shapes.GraphThresholdsStyleMode.DASHED))
+        .axis_soft_max(limit * 1.2)
     )
 
 
-def states(title: str, says: str, *queries: str, label: str = "line", **place: Any) -> statetimeline.Panel:
-    """What was in which state, and when; a row for each value of the label."""
+def states(
+    title: str,
+    says: str,
+    query: str,
+    *,
+    label: str = "line",
+    empty: str = "nothing in this time range",
+    nothing: str = "normal",
+    **place: Any,
+) -> statetimeline.Panel:
+    """What was in which state, and when; a row for each value of the label.
+
+    ``nothing``: the state of the line that says ``empty``.
+    """
+    asked = flux.or_words(query, label, empty, nothing)
     return (
-        common_to(statetimeline.Panel(), title, says, queries, **place)
+        common_to(statetimeline.Panel(), title, says, [asked], empty=empty, **place)
         .display_name(f"${{__field.labels.{label}}}")
         .mappings(look.shown(look.STATES))
         .merge_values(True)
@@ -162,6 +179,17 @@ def rows(
     return panel
 
 
+def prose(title: str, says: str, query: str, column: str, **place: Any) -> logs.Panel:
+    """A text as long as it is: cells of tables cut it, up to Grafana 11. ``query`` gives a row with it."""
+    line = f"map(fn: (r) => ({{_time: v.timeRangeStop, _value: r.{column}}}))"
+    return (
+        common_to(logs.Panel(), title, says, [flux.flow(query, line)], **place)
+        .show_time(False)
+        .wrap_log_message(True)
+        .enable_log_details(False)
+    )
+
+
 def figure(
     title: str,
     says: str,
@@ -194,6 +222,7 @@ def ranking(title: str, says: str, query: str, *, unit: str = "none", **place: A
         .orientation(shapes.VizOrientation.HORIZONTAL)
         .display_mode(shapes.BarGaugeDisplayMode.BASIC)
         .reduce_options(common.ReduceDataOptions().values(True).calcs([]).fields(""))
+        .min(0)
         .thresholds(_steps([(None, look.STATES["info"])]))
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
     )

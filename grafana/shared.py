@@ -20,7 +20,7 @@ INCIDENT_COLUMNS = {
     "summary": "What happened",
     "root_asset": "Root",
     "probability": "Probability",
-    "standing": "Alarms standing",
+    "standing": "Standing",
     "incident": "Incident",
 }
 ALARM_COLUMNS = {
@@ -113,7 +113,7 @@ def load(city: str, **place: Any) -> panels.Panel:
 
 
 def incidents(city: str, *, utility: str = "", **place: Any) -> panels.Panel:
-    """Open incidents, the worst first."""
+    """Open incidents, the worst first; each leads to its board."""
     return panels.rows(
         "Incidents",
         "Open at the end of the time range, the worst first.",
@@ -125,22 +125,25 @@ def incidents(city: str, *, utility: str = "", **place: Any) -> panels.Panel:
         ),
         INCIDENT_COLUMNS,
         {
-            "Incident": {"links": to_incident(city), "custom.width": 130},
+            "What happened": {"links": to_incident(city)},
             "Root": {"links": to_asset(city, "${__data.fields.Root}"), "custom.width": 140},
-            "Alarms standing": {"custom.width": 110},
+            "Standing": {"custom.width": 90},
+            "Incident": {"custom.hidden": True},  # for the link alone: nobody reads an id
         },
         empty="no incident is open",
         **place,
     )  # fmt: skip
 
 
-def alarm_table(city: str, query: str, title: str, says: str, **place: Any) -> panels.Panel:
-    """Alarms, a row each, with links to their assets."""
+def alarm_table(
+    city: str, query: str, title: str, says: str, *, without: str = "", **place: Any
+) -> panels.Panel:
+    """Alarms, a row each, with links to their assets; a column may be left out."""
     return panels.rows(
         title,
         says,
         query,
-        ALARM_COLUMNS,
+        {name: heading for name, heading in ALARM_COLUMNS.items() if name != without},
         asset_links(city),
         **place,
     )

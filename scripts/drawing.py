@@ -193,7 +193,7 @@ def _cell(heading: str, found: Table, number: int) -> str:
         return f"<td style='background:{look.STATES[value]};color:#fff'>{value}</td>"
     if found.kinds[heading].startswith("dateTime"):
         value = value[11:16]
-    elif like.get("unit") == "dateTimeAsLocal":
+    elif like.get("unit") == look.MOMENT:
         value = "–" if value == "0" else f"{datetime.fromtimestamp(int(value) / 1000, UTC):%H:%M}"
     elif like.get("unit") == "percentunit":
         value = f"{float(value):.0%}"

@@ -38,9 +38,21 @@ def build(city: City) -> dict[str, Any]:
                 panels.rows(
                     "Part of",
                     "Incidents that hold alarms of this asset, as they stood at the end of the time range.",
-                    flux.parts(MEMBER, name, "asset", "condition", "since", "until", asset="${asset}"),
-                    {"condition": "Condition", "since": "Since", "until": "Until", "incident": "Incident"},
-                    {"Incident": {"links": shared.to_incident(name)}},
+                    flux.parts(
+                        MEMBER, name, "asset", "condition", "since", "until", asset="${asset}",
+                        of_incident=("summary",),
+                    ),
+                    {
+                        "condition": "Condition", "since": "Since", "until": "Until",
+                        "summary": "What happened", "incident": "Incident",
+                    },
+                    {
+                        "Condition": {"custom.width": 140},
+                        "What happened": {"links": shared.to_incident(name)},
+                        "Incident": {"custom.hidden": True},
+                    },
+                    width=24,
+                    height=6,
                     empty="no incident holds this asset",
                 ),
                 panels.rows(
@@ -51,14 +63,11 @@ def build(city: City) -> dict[str, Any]:
                         "outcome", "came", asset="${asset}",
                     ),
                     {
-                        "condition": "Condition",
-                        "told": "Told",
-                        "start": "From",
-                        "end": "To",
-                        "probability": "Probability",
-                        "outcome": "Outcome",
-                        "came": "Came",
+                        "condition": "Condition", "told": "Told", "start": "From", "end": "To",
+                        "probability": "Probability", "outcome": "Outcome", "came": "Came",
                     },
+                    width=24,
+                    height=6,
                     empty="nothing was foretold of this asset",
                 ),
             ],

@@ -4,7 +4,7 @@ from statistics import fmean
 from typing import Any
 
 from grafana import flux, look, panels, shared
-from grafana.citymap import Line, citymap
+from grafana.citymap import Line, Place, citymap
 from grafana.frame import board
 from schemas.city import City
 
@@ -39,8 +39,9 @@ def build(city: City) -> dict[str, Any]:
                 ),
                 shared.newest(name, width=4),
             ],
-            "Where": [*_map(city), shared.incidents(name, width=12, height=14)],
-            "What comes next": [
+            "What happens": [shared.incidents(name, width=24, height=6)],
+            "Where, and what comes next": [
+                *_map(city),
                 panels.rows(
                     "Expected next",
                     "What open incidents foretell, the soonest first. Nothing here: nothing is foretold.",
@@ -54,18 +55,19 @@ def build(city: City) -> dict[str, Any]:
                         "probability": "Probability",
                     },
                     shared.asset_links(name),
+                    height=14,
                     empty="nothing is foretold",
                 ),
-                shared.load(name, width=12),
             ],
             "Alarms": [
+                shared.load(name, width=24, height=7),
                 panels.states(
                     "Utilities",
                     "The alarms of each utility over time.",
                     flux.timeline(flux.touching(name), 'r.utility + " · " + r.asset + " " + r.condition'),
                     width=24,
-                    height=12,
-                )
+                    height=16,
+                ),
             ],
         },
     )
@@ -77,7 +79,7 @@ def _map(city: City) -> list[panels.Panel]:
     if not placed:
         return []
     sensed = {name: place for name, place in placed.items() if name in city.sensors_of}
-    zones: dict[str, list[tuple[float, float]]] = {}
+    zones: dict[str, list[Place]] = {}
     for name, place in placed.items():
         zones.setdefault(city.asset_by_id[name].zone, []).append(place)
     return [
@@ -93,7 +95,7 @@ def _map(city: City) -> list[panels.Panel]:
                 "Assets": (flux.places(city.city, "asset", sensed if len(sensed) <= PLACES_MAX else {}), 5),
             },
             _lines(city),
-            _centre(list(placed.values())),
+            list(placed.values()),
             {"Assets": shared.to_asset(city.city, "${__data.fields.place}")},
             width=12,
             height=14,
@@ -114,5 +116,5 @@ def _lines(city: City) -> dict[str, list[Line]]:
     return found if len(found[look.BETWEEN]) <= LINES_MAX else {}
 
 
-def _centre(places: list[tuple[float, float]]) -> tuple[float, float]:
+def _centre(places: list[Place]) -> Place:
     return fmean(place[0] for place in places), fmean(place[1] for place in places)

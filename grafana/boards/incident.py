@@ -21,32 +21,40 @@ def build(city: City) -> dict[str, Any]:
         "One incident: what happened, why that is thought, what was foretold and what came.",
         {
             "": [
-                panels.rows(
+                panels.prose(
                     "What happened",
                     "The incident as it stood at the end of the time range.",
+                    flux.incident(name, THIS, "summary"),
+                    "summary",
+                    width=24,
+                    height=4,
+                ),
+                panels.rows(
+                    "At a glance",
+                    "As it stood at the end of the time range. Standing: how many of its alarms still stood.",
                     flux.incident(
-                        name, THIS, "severity", "opened", "closed", "summary", "root_asset", "root_condition",
+                        name, THIS, "severity", "opened", "closed", "root_asset", "root_condition",
                         "probability", "members", "standing",
                     ),
                     {
-                        "severity": "Severity", "opened": "Since", "closed": "Until", "summary": "What",
-                        "root_asset": "Root", "root_condition": "Its condition", "probability": "Probability",
+                        "severity": "Severity", "opened": "Since", "closed": "Until", "root_asset": "Root",
+                        "root_condition": "Its condition", "probability": "Probability",
                         "members": "Alarms", "standing": "Standing",
                     },
                     shared.asset_links(name, "Root"),
                     width=24,
                     height=4,
                     empty="choose an incident, or widen the time range",
-                )
+                ),
             ],
-            "Why": [_graph(name), _steps(name), _explanation(name), _alternatives(name)],
+            "Why": [_explanation(name), _alternatives(name), _graph(name), _steps(name)],
             "What": [
                 panels.states(
                     "Alarms of all utilities",
                     "Every alarm that this incident explains, by utility, on one time axis.",
                     _members(name),
                     width=24,
-                    height=12,
+                    height=16,
                     empty="this incident holds no alarm in this time range",
                 )
             ],
@@ -90,8 +98,8 @@ def _graph(city: str) -> panels.Panel:
         "What brought what, from the probable root, with the minutes between the onsets.",
         nodes,
         edges,
-        width=12,
-        height=12,
+        width=24,
+        height=16,
         empty="one alarm alone, or nothing known of what brought it",
     )
 
@@ -117,21 +125,20 @@ def _steps(city: str) -> panels.Panel:
             **{heading: {"unit": "s", "custom.width": 85} for heading in ("Lag", "At least", "At most")},
             "Strength": {"unit": "percentunit", "custom.width": 85},
         },
-        width=12,
-        height=12,
+        width=24,
+        height=10,
         empty="one alarm alone, or nothing known of what brought it",
     )  # fmt: skip
 
 
 def _explanation(city: str) -> panels.Panel:
-    return panels.rows(
+    return panels.prose(
         "In words",
         "What brought what and how that is known, who stayed quiet, what would not be without the root.",
         flux.incident(city, THIS, "explanation"),
-        {"explanation": "Explanation"},
-        {"Explanation": {"custom.inspect": True, "custom.cellOptions": {"type": "auto", "wrapText": True}}},
+        "explanation",
         width=16,
-        height=8,
+        height=10,
     )
 
 
@@ -146,7 +153,7 @@ def _alternatives(city: str) -> panels.Panel:
         {"asset": "Asset", "condition": "Condition", "probability": "Probability"},
         shared.asset_links(city),
         width=8,
-        height=8,
+        height=10,
         empty="no other cause explains this",
     )
 
@@ -178,6 +185,8 @@ def _expected(city: str) -> panels.Panel:
             "probability": "Probability",
         },
         shared.asset_links(city),
+        width=24,
+        height=5,
         empty="nothing more is expected",
     )  # fmt: skip
 
@@ -198,6 +207,7 @@ def _foretold(city: str) -> panels.Panel:
             "probability": "Probability", "outcome": "Outcome", "came": "Came",
         },
         shared.asset_links(city),
+        width=24,
         empty="nothing was foretold",
     )  # fmt: skip
 

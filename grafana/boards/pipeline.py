@@ -75,6 +75,7 @@ def _parts(city: str) -> panels.Panel:
         width=16,
         height=6,
         empty=NOT_HERE,
+        nothing="unknown",
     )
 
 
@@ -195,6 +196,7 @@ def _ledger(city: str) -> panels.Panel:
 
 def _rate(city: str, title: str, says: str, *fields: str, label: str, by: str = "_field") -> panels.Panel:
     """Counters as rates; a part that began anew counts on from nothing."""
+    short = 'map(fn: (r) => ({r with _field: strings.trimSuffix(v: r._field, suffix: "_total")}))'
     query = flux.flow(
         flux.points(PIPELINE, *fields, city=city),
         "derivative(unit: 1s, nonNegative: true)",
@@ -202,8 +204,10 @@ def _rate(city: str, title: str, says: str, *fields: str, label: str, by: str = 
         f'group(columns: ["_time", "{by}"])',
         "sum()",
         f'group(columns: ["{by}"])',
+        *([short] if by == "_field" else []),
     )
-    return panels.series(title, says, query, unit="cps", empty=NOT_HERE).display_name(label)
+    query = flux.script(query, imports=["strings"])
+    return panels.series(title, says, query, unit="suffix:/s", empty=NOT_HERE).display_name(label)
 
 
 def _level(
@@ -217,8 +221,9 @@ def _level(
         "aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false)",
         f'keep(columns: ["_time", "_value", "{by}", "_field"])',
     )
+    which = " ${__field.name}" if len(fields) > 1 else ""
     return panels.series(title, says, query, unit=unit, empty=NOT_HERE).display_name(
-        f"${{__field.labels.{by}}} ${{__field.name}}"
+        f"${{__field.labels.{by}}}{which}"
     )
 
 

@@ -7,6 +7,12 @@ from grafana.frame import board, lookup
 from schemas.city import City
 from schemas.points import NOTIFICATION
 
+NARROW = {
+    heading: {"custom.width": width}
+    for heading, width in (("Run", 110), ("Root", 140), ("Its condition", 120), ("Alarms", 80),
+                           ("Kind", 100), ("To whom", 110))
+}  # fmt: skip
+"""Columns whose words are short, so that long ones have room."""
 BESIDE = "replay"
 """The run that is shown beside, until the reader chooses another."""
 
@@ -27,7 +33,7 @@ def build(city: City) -> dict[str, Any]:
                     "Every alarm over time, a line for each run: a line without its twin is what differs.",
                     flux.timeline(flux.touching(name, run=flux.BOTH_RUNS), f'{flux.WHAT} + " · " + r.run'),
                     width=24,
-                    height=16,
+                    height=26,
                     empty="neither run has an alarm in this time range",
                 )
             ],
@@ -38,6 +44,8 @@ def build(city: City) -> dict[str, Any]:
                     _only_one(both),
                     {"run": "Run", **shared.ALARM_COLUMNS},
                     shared.asset_links(name),
+                    width=24,
+                    height=6,
                     empty="both runs have the same alarms",
                 ),
                 panels.rows(
@@ -47,6 +55,9 @@ def build(city: City) -> dict[str, Any]:
                         flux.rows(NOTIFICATION, "id", "text", city=name, run=flux.BOTH_RUNS)
                     ),
                     {"run": "Run", "_time": "At", "kind": "Kind", "to": "To whom", "text": "Text"},
+                    NARROW,
+                    width=24,
+                    height=6,
                     empty="both runs sent the same messages",
                 ),
             ],
@@ -66,13 +77,16 @@ def build(city: City) -> dict[str, Any]:
                         "root_asset": "Root", "root_condition": "Its condition", "probability": "Probability",
                         "members": "Alarms", "summary": "What happened",
                     },
+                    NARROW,
                     width=24,
+                    height=6,
                     empty="neither run has an incident in this time range",
                 ),
-                panels.bars(
+                panels.series(
                     "Alarms of both per ten minutes",
                     "What one desk gets to see in each of the two.",
                     shared.windows(name, flux.BOTH_RUNS),
+                    unit="none",
                     width=24,
                     empty="neither run has an alarm in this time range",
                 ).display_name("${__field.labels.run}"),

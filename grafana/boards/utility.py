@@ -29,14 +29,15 @@ def build(city: City, utility: Utility) -> dict[str, Any]:
         f"The {utility} utility: alarms, incidents that touch it, readings by quantity.",
         {
             "": [
-                shared.open_incidents(name, utility=utility, width=6, height=8),
-                shared.standing_alarms(name, utility=utility, width=6, height=8),
-                shared.incidents(name, utility=utility, width=12, height=8),
+                shared.open_incidents(name, utility=utility, width=3, height=5),
+                shared.standing_alarms(name, utility=utility, width=3, height=5),
+                shared.incidents(name, utility=utility, width=18, height=5),
                 shared.alarm_table(
                     name,
                     flux.standing(name, where),
                     "Standing alarms here",
                     "What is wrong at the end of the time range in the chosen zones, the newest first.",
+                    without="utility",
                     width=12,
                     height=8,
                     empty="no alarm stands here",

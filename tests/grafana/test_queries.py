@@ -22,10 +22,8 @@ EMPTY = {
     ("runs", "Messages"): "the second run of these tests sends what the first one sent",
     ("water", "Incidents"): "the storm does not reach the water supply before eleven",
     ("water", "Standing alarms here"): "so there is no alarm of it",
-    ("water", "Alarms"): "nor was there",
     ("waste", "Incidents"): "bins are emptied in storms too",
     ("waste", "Standing alarms here"): "so there is no alarm of them",
-    ("waste", "Alarms"): "nor was there",
     ("load", "Which are stale"): "the storm's alarms are hours old, not a day",
     ("load", "Which chatter"): "detection keeps alarms from chattering: that is its promise",
 }
@@ -96,7 +94,19 @@ def test_times_are_shown_as_times(room: Room) -> None:
             [table] = room.ask(question.query)
             for heading, values in table.columns.items():
                 if table.kinds[heading] == "long" and any(int(value or 0) > YEAR_2000_MS for value in values):
-                    assert look.HEADED[heading]["unit"] == "dateTimeAsLocal", (str(question), heading)
+                    assert look.HEADED[heading]["unit"] == look.MOMENT, (str(question), heading)
+
+
+def test_a_state_timeline_says_in_words_that_there_is_nothing(room: Room) -> None:
+    """One line, all calm; where there is an alarm, nothing of it."""
+    queries = {question.board: question.query for question in ALL if question.title == "Alarms"}
+    [calm] = room.ask(queries["water"])
+    lines = {table.labels["line"] for table in room.ask(queries["storm"])}
+
+    assert calm.labels == {"line": "no alarm in this time range"}
+    assert calm.columns["_value"] == ["normal"]
+    assert calm.labels["line"] not in lines
+    assert "storm-4 depth_high" in lines
 
 
 def test_the_empty_ones_are_there() -> None:
