@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from grafana import flux, panels, shared
+from grafana import flux, look, panels, shared
 from grafana.frame import board, lookup
 from schemas.city import City
 from schemas.points import ALTERNATIVE, EXPECTED, FORETOLD, INCIDENT, MEMBER, NOTIFICATION, STEP
 
 THIS = "${incident}"
+BEGINS, FOLLOWS = "arc__begins", "arc__follows"
+"""Rings of a node, as Grafana's node graph calls them: whether nothing brought it, or something did."""
 _ONLY = f'filter(fn: (r) => r.incident == "{THIS}")'
 
 
@@ -83,25 +85,36 @@ def _graph(city: str) -> panels.Panel:
     cause, effect = 'r.cause + " " + r.cause_condition', 'r.effect + " " + r.effect_condition'
     nodes = flux.script(
         f"steps = {steps}",
-        f"causes = steps |> map(fn: (r) => ({{id: {cause}, title: r.cause, subtitle: r.cause_condition}}))",
-        "effects = steps |> map(fn: (r) => "
-        f"({{id: {effect}, title: r.effect, subtitle: r.effect_condition}}))",
-        'union(tables: [causes, effects]) |> group(columns: ["id"]) |> first(column: "title") |> group()',
+        f"causes = steps |> map(fn: (r) => ({{id: {cause}, title: r.cause, subtitle: r.cause_condition, "
+        f"{BEGINS}: 1.0}}))",
+        f"effects = steps |> map(fn: (r) => ({{id: {effect}, title: r.effect, subtitle: r.effect_condition, "
+        f"{BEGINS}: 0.0}}))",
+        flux.flow(
+            "union(tables: [causes, effects])",
+            'group(columns: ["id"])',
+            f'min(column: "{BEGINS}")',
+            "group()",
+            f"map(fn: (r) => ({{r with {FOLLOWS}: 1.0 - r.{BEGINS}}}))",
+        ),
     )
     edges = flux.flow(
         steps,
         f'map(fn: (r) => ({{id: {cause} + " to " + {effect}, source: {cause}, target: {effect}, '
         'mainstat: string(v: int(v: r.lag_seconds / 60.0)) + " min", secondarystat: r.rule}))',
     )
-    return panels.graph(
+    colours = {BEGINS: look.ALARMED, FOLLOWS: look.STATES["unknown"]}
+    panel = panels.graph(
         "Causal chain",
-        "What brought what, from the probable root, with the minutes between the onsets.",
+        "What brought what, with the minutes between the onsets. A red ring: here it began.",
         nodes,
         edges,
         width=24,
         height=16,
         empty="one alarm alone, or nothing known of what brought it",
     )
+    for ring, colour in colours.items():
+        panel.override_by_name(ring, panels.properties({"color": {"mode": "fixed", "fixedColor": colour}}))
+    return panel
 
 
 def _steps(city: str) -> panels.Panel:

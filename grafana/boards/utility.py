@@ -29,9 +29,9 @@ def build(city: City, utility: Utility) -> dict[str, Any]:
         f"The {utility} utility: alarms, incidents that touch it, readings by quantity.",
         {
             "": [
-                shared.open_incidents(name, utility=utility, width=3, height=5),
-                shared.standing_alarms(name, utility=utility, width=3, height=5),
-                shared.incidents(name, utility=utility, width=18, height=5),
+                shared.open_incidents(name, utility=utility, width=4, height=5),
+                shared.standing_alarms(name, utility=utility, width=4, height=5),
+                shared.incidents(name, utility=utility, width=16, height=5),
                 shared.alarm_table(
                     name,
                     flux.standing(name, where),
