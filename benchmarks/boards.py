@@ -202,7 +202,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, Influxd(Path(name), free_ports(1)[0]) as server:
         room = Room(server.address, Path(name), large())
         room.variables = {"run": "live", "zone": ".*", "utility": ".*", "incident": "none"}
+        began = time.perf_counter()
         points = filled(room, days, raw_hours)
+        fill = time.perf_counter() - began
         times, cpus = {}, {}
         for board in ("city", "asset"):
             times[board], cpus[board] = asked(room, server, board, rounds, days)
@@ -211,6 +213,7 @@ def main() -> None:
         "sensors": SENSORS,
         "days": days,
         "points": points,
+        "fill_seconds": round(fill),
         **{f"{board}_p95_seconds": round(value, 3) for board, value in p95.items()},
         **{f"{board}_worst_seconds": round(max(taken), 3) for board, taken in times.items()},
         **{f"{board}_mean_cpu_ms": round(fmean(cpu.values()) * 1e3, 1) for board, cpu in cpus.items()},

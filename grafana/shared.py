@@ -41,7 +41,7 @@ def board_link(uid: str, title: str, **variables: str) -> list[dict[str, Any]]:
 
 def to_asset(city: str, asset: str) -> list[dict[str, Any]]:
     """The link to an asset's board; ``asset`` is what Grafana puts there."""
-    return board_link(names.board(city, "asset"), "This asset", asset=asset, utility="$__all", zone="$__all")
+    return board_link(names.board(city, "asset"), "This asset", asset=asset, utility="All", zone="All")
 
 
 def asset_links(city: str, column: str = "Asset") -> dict[str, dict[str, Any]]:
