@@ -3,15 +3,17 @@
 In:  records of the stage's topic, committed ones only.
 Out: what ``Carrier`` makes of them.
 Promises: as those of ``worker``. Of Faust we use partitions, groups and agents, with a scheduler and a schema
-of our own, which it lets us choose; no tables, windows, Records, producers or exactly_once. Two of its inner
-names are leaned on, so it is pinned: the consumer's ``perform_seek``, the one place where a state can be
-loaded before the first record comes, and the isolation level of the client below it.
+of our own, which it lets us choose; no tables, windows, Records, producers, acknowledgements or exactly_once.
+Three of its inner names are leaned on, so it is pinned: the consumer's ``perform_seek``, the one place where
+a state can be loaded before the first record comes, its ``_commit``, and the isolation level of the client
+below. Offsets are committed for people who watch the lag (they decide nothing).
 """
 
 import asyncio
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +21,7 @@ from typing import Any
 
 import aiokafka
 import faust
+from aiokafka.errors import KafkaError
 from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -122,11 +125,12 @@ class FaustWorker:
     async def _run(self, stopping: threading.Event) -> None:
         with TemporaryDirectory(prefix="crosscurrent-faust-") as folder, self._watchdog:
             app = self._app(Path(folder))
-            app.agent(app.topic(self._topic, schema=_AsFetched()))(self._work)
+            # Its acknowledgements are of single records: with batches it would keep a note of each for ever.
+            app.agent(app.topic(self._topic, schema=_AsFetched(), acks=False))(self._work)
             await app.start()
             try:
                 await self._look_after(app, stopping)
-                self.carrier.save()
+                await self._save(app)
             finally:
                 await app.stop()
 
@@ -174,10 +178,17 @@ class FaustWorker:
                 raise self._failure
             self.carrier.look_after()
             if self.carrier.due:
-                self.carrier.save()
+                await self._save(app)
             self.carrier.ends = {
                 tp.partition: app.consumer.highwater(tp) or 0 for tp in app.consumer.assignment()
             }
+
+    async def _save(self, app: Any) -> None:
+        """Write the states down, and commit what they cover."""
+        if saved := self.carrier.save():
+            offsets = {TP(self._topic, number): next_ for number, next_ in saved.items()}
+            with suppress(KafkaError):
+                await app.consumer._commit(offsets)  # noqa: SLF001 - see the module's promises
 
 
 def _record(one: Any) -> Record:

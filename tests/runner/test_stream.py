@@ -114,6 +114,8 @@ def test_workers_say_what_the_embedded_replay_says(
     traces = {seen.headers["traceparent"] for seen in on_kafka.records(READINGS)}
     for topic in (ALARMS, INCIDENTS, NOTIFICATIONS):
         assert {seen.headers["traceparent"] for seen in on_kafka.records(topic)} <= traces
+    group = {"faust": "faust-detect-riverton", "kafka": "detect-riverton"}[shell]
+    assert on_kafka.committed(group) >= len(on_kafka.records(READINGS))  # offsets: a transaction's end counts
     assert on_kafka.records(RECEIPTS) == []  # for those alone that number their messages
     assert not list((tmp_path / "scratch").iterdir())
     assert not list(Path.cwd().glob(f"{on_kafka.settings.prefix}*"))
