@@ -29,7 +29,7 @@ PIXELS = 560, 380
 LARGE = 10
 WORLD_PIXELS = 256
 """The whole world at zoom 0; each step doubles it."""
-NEAREST = 16.0
+NEAREST = 16
 METRE_DIGITS = 5
 """Of a degree: what a map shows."""
 
@@ -81,7 +81,7 @@ def _view(known: Sequence[Place]) -> dict[str, float]:
         math.log2(pixels * 360 / (WORLD_PIXELS * span)) if span else NEAREST
         for pixels, span in zip(PIXELS, (wide, high), strict=True)
     )
-    return {"lat": lat, "lon": lon, "zoom": round(min(near, NEAREST), 1)}
+    return {"lat": lat, "lon": lon, "zoom": math.floor(min(near, NEAREST))}
 
 
 class _Built(builder.Builder[Any]):
