@@ -44,6 +44,8 @@ Cutting = Literal["frames", "fine", "blocks"]
 """How an input cuts readings: in frames of some thousand; in a frame for each moment of receipt; in blocks,
 for detection in columns, where it has columns.
 """
+BLOCKS_FROM = 500
+"""Sensors from which on columns are quicker than one reading after the other."""
 
 OnProgress = Callable[[int, int | None], None]
 """Told the messages so far, and stream time."""

@@ -118,6 +118,7 @@ class Record:
         numbers, as they are asked for one by one.
         """
         self._first = {kind: number * len(zones) for number, kind in enumerate(KINDS)}
+        self._grown: dict[tuple[Span, Span], list[tuple[int, float, float, float]]] = {}
 
     def mean(self, zone: int, span: Span, kind: str = "known") -> float:
         """Mean demand over blocks; NaN where one in three is not of this kind, or there are none.
@@ -141,14 +142,7 @@ class Record:
 
     def grown(self, zone: int, then: Span, now: Span) -> "Growth | None":
         """How much the other zones' demand grew; None where none of them is known."""
-        found = []
-        for other in range(self.demand.shape[1]):
-            if other != zone:
-                before, after = self.mean(other, then, "base"), self.mean(other, now, "fair")
-                if before > IDLE_LPS and after > 0:
-                    growth = after / before
-                    noise = math.hypot(self.noise(other, now), growth * self.noise(other, then)) / before
-                    found.append((growth, noise, 1 / (noise**2 + UNEVEN**2)))
+        found = [growth for other, *growth in self._growths(then, now) if other != zone]
         usual = middle([(growth, weight) for growth, _, weight in found])
         if usual is None:
             return None
@@ -161,6 +155,22 @@ class Record:
         return Growth(
             usual, max([growth for growth, noise, _ in found if noise < CLEAR], default=usual), unsure
         )
+
+    def _growths(self, then: Span, now: Span) -> list[tuple[int, float, float, float]]:
+        """Of each zone that is known: how much its demand grew, the noise of that, and its weight. Kept, as
+        every zone is compared with the others over the same spans.
+        """
+        kept = self._grown.get((then, now))
+        if kept is not None:
+            return kept
+        found = self._grown[then, now] = []
+        for zone in range(self.demand.shape[1]):
+            before, after = self.mean(zone, then, "base"), self.mean(zone, now, "fair")
+            if before > IDLE_LPS and after > 0:
+                growth = after / before
+                noise = math.hypot(self.noise(zone, now), growth * self.noise(zone, then)) / before
+                found.append((zone, growth, noise, 1 / (noise**2 + UNEVEN**2)))
+        return found
 
     def slope(self, zone: int, span: Span) -> float:
         """Change a block over some blocks."""

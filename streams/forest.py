@@ -16,6 +16,7 @@ Pure and deterministic.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +31,8 @@ many, fewer, so that the time grows no faster than they do.
 """
 MANY = 20
 """Effects up to which all LOOKS are taken."""
-
+KEPT = 64
+"""Cases whose roots are remembered."""
 
 Row = NDArray[np.float64]
 
@@ -174,8 +176,27 @@ def roots(case: Case, effects: Sequence[int]) -> tuple[list[float], list[float]]
     """How probable it is that each of some effects, or each hidden node, is where all of it began.
 
     The weight of all forests in which it began by itself, beside those of the others. Shapes: (effects,),
-    (hidden,); together they sum to 1.
+    (hidden,); together they sum to 1. Kept: in a storm over a large city most trees stay as they are from
+    look to look, and each asks for as many determinants as it has candidates.
     """
+    causes = tuple(tuple(its.items()) for its in case.causes)
+    hidden = tuple((node.cost, tuple(node.brings.items())) for node in case.hidden)
+    return _roots(tuple(case.chance), causes, hidden, tuple(effects))
+
+
+_Pairs = tuple[tuple[int, float], ...]
+
+
+@lru_cache(maxsize=KEPT)
+def _roots(
+    chance: tuple[float, ...],
+    causes: tuple[_Pairs, ...],
+    hidden: tuple[tuple[float, _Pairs], ...],
+    effects: tuple[int, ...],
+) -> tuple[list[float], list[float]]:
+    case = Case(
+        chance, [dict(its) for its in causes], [Hidden(cost, dict(brings)) for cost, brings in hidden]
+    )
     tops = _tops(case)
     base = _laplacian(case, tops)
     logs = [_log_forests(_begun_at(base, i)) + case.chance[i] - tops[i] for i in effects]

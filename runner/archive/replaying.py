@@ -14,12 +14,10 @@ from runner.archive.manifests import Listed, Manifest, models_in, only_city
 from runner.archive.place import BadArchive, Place
 from runner.archive.reading import Range, records_of
 from runner.model import Model, load_model
-from runner.replay import Cutting, Heard
+from runner.replay import BLOCKS_FROM, Cutting, Heard
 from schemas.times import rfc3339
 
 FAULTS_MAX = 100
-BLOCKS_FROM = 500
-"""Sensors from which on columns are quicker than one reading after the other."""
 
 
 class Archived:

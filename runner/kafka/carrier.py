@@ -199,7 +199,9 @@ class Carrier:
         """Write down the states that changed, of all parts or ``only`` these; their offsets by partition."""
         began = time.monotonic()
         saved = self._save(only)
-        took = self._seconds["save"] = time.monotonic() - began
+        took = time.monotonic() - began
+        if saved:
+            self._seconds["save"] = took
         self._save_at = began + took + max(self._settings.snapshot_seconds, took * WORK_PER_SAVE)
         return saved
 

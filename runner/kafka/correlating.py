@@ -115,7 +115,7 @@ class Inbox(Generic[Heard]):
         try:
             self._take(record)
         except (ValueError, BadPayload) as error:  # a ValidationError is one too
-            return dead_letter(self._topic, record, str(error))
+            return dead_letter(self._topic, record, error)
         return None
 
     def _take(self, record: Record) -> None:
@@ -160,7 +160,7 @@ def _answered(city: str, topic: Topic, desk: Desk, record: Record) -> Iterator[O
     try:
         answer = Answer.model_validate_json(record.value)
     except ValidationError as error:
-        yield dead_letter(topic, record, str(error))
+        yield dead_letter(topic, record, error)
         return
     yield from _notes(desk.answer(answer))
 

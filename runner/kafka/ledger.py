@@ -3,7 +3,8 @@
 In:  the topics of a city; if wanted, the recording of what was published, and an InfluxDB.
 Out: for readings, alarms, incidents and notifications: what is due, what is there, and by id what is missing,
      what nobody can explain, and what is there twice.
-Promises: what is due is computed anew, from the readings alone, by the stages themselves. Nothing is written.
+Promises: what is due is computed anew, from the readings alone, by the thinking of the workers. Nothing is
+written. Memory grows with what was concluded, not with the readings.
 """
 
 from collections import Counter
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from collectors.intake import Intake
 from collectors.recording import read as read_recording
+from runner.core import Core, Outputs
 from runner.kafka.arrivals import Arrivals
+from runner.kafka.merging import KafkaLog, in_blocks
 from runner.kafka.reading import count_of, read
 from runner.kafka.records import kind_of, place_of
-from runner.kafka.replaying import KafkaSource, frames_on
+from runner.kafka.replaying import frames_on
 from runner.kafka.settings import KafkaSettings
 from runner.metrics import Figure
-from runner.replay import batches
+from runner.replay import BLOCKS_FROM, batches
 from schemas.alarms import AlarmChange
 from schemas.alerting import Policy
 from schemas.city import City
@@ -77,10 +80,13 @@ class Ledger:
     ) -> None:
         self._city, self._settings = city, settings
         self._start, self._end = start, end
-        self._source = KafkaSource(city, vocabulary, causes, settings, finish=False, policy=policy)
+        self._log = KafkaLog(city, settings, finish=False)
+        self._core = Core(city, vocabulary, causes, policy, told=True)
         self._due: dict[str, Counter[str]] = {kind: Counter() for kind in SAID}
         self._alarms: dict[str, AlarmChange] = {}
         """The newest that is due of each alarm."""
+        self._known = 0
+        """Stream time when the readings ended: what is known later can't be there yet."""
 
     def arrivals(self) -> Arrivals:
         """What reached the collectors, and what they wrote."""
@@ -92,21 +98,32 @@ class Ledger:
 
     def conclusions(self) -> list[Account]:
         """What follows from the readings on Kafka, against what the workers said."""
-        due = self._due
-        for outputs in self._source.outputs():
-            for change in outputs.alarms:
-                self._count(due["alarm change"], _alarm_id(change), change.known_at)
-                self._alarms[change.alarm.id] = change
-            for revision in outputs.incidents:
-                self._count(due["incident revision"], _revision_id(revision), revision.known_at)
-            for note in outputs.notifications:
-                self._count(due["notification"], note.id, note.at)
-            for decision in outputs.decisions:
-                self._count(due["decision"], decision.id, decision.at)
-        known = self._source.stream_time or 0
+        records = self._log.records()
+        ahead: list[AlarmChange] = []
+        for record in in_blocks(records) if len(self._city.sensors) >= BLOCKS_FROM else records:
+            outputs = self._core.step(record)
+            self._known = self._core.stream_time or 0
+            changes, ahead = ahead + outputs.alarms, []
+            for change in changes:
+                if change.known_at <= self._known:
+                    self._count(self._due["alarm change"], _alarm_id(change), change.known_at)
+                    self._alarms[change.alarm.id] = change
+                else:
+                    ahead.append(change)
+            self._hear(outputs)
         return [
-            Account(kind, due[kind], self._there(topic, said, known)) for kind, (topic, said) in SAID.items()
+            Account(kind, self._due[kind], self._there(topic, said)) for kind, (topic, said) in SAID.items()
         ]
+
+    def _hear(self, outputs: Outputs) -> None:
+        """Count what follows from alarms."""
+        due = self._due
+        for revision in outputs.incidents:
+            self._count(due["incident revision"], _revision_id(revision), revision.known_at)
+        for note in outputs.notifications:
+            self._count(due["notification"], note.id, note.at)
+        for decision in outputs.decisions:
+            self._count(due["decision"], decision.id, decision.at)
 
     def points(self, held: "Held") -> list[Account]:
         """What an InfluxDB holds, against the readings on Kafka and what follows from them; to be asked after
@@ -125,7 +142,7 @@ class Ledger:
 
     def _held(self, held: "Held") -> Iterator[tuple[str, str, int]]:
         """Kind, id and time of all that an InfluxDB holds and that can be due by now."""
-        known = self._source.stream_time or 0
+        known = self._known
         for sensor, at in held.readings():
             yield "reading", f"{sensor} {rfc3339(at)}", at
         for id_, state, cleared, at in held.alarms():
@@ -154,7 +171,7 @@ class Ledger:
             if self._is_asked(at) and sensor in self._city.sensor_by_id:
                 yield f"{sensor} {rfc3339(at)}"
 
-    def _there(self, topic: Topic, said: Callable[[bytes], tuple[str, int]], known: int) -> Counter[str]:
+    def _there(self, topic: Topic, said: Callable[[bytes], tuple[str, int]]) -> Counter[str]:
         """What is on a topic, each repetition by a worker that started anew counted as one more."""
         found: Counter[str] = Counter()
         for partition in range(count_of(self._settings, topic)):
@@ -164,7 +181,7 @@ class Ledger:
                 ):
                     continue
                 name, at = said(record.value)
-                if at <= known:
+                if at <= self._known:
                     self._count(found, name, at)
         return found
 

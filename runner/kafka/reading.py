@@ -13,6 +13,8 @@ from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.kafka.stages import Record
 from schemas.topics import Topic
 
+AHEAD_KBYTES = 4_096
+"""What a reader may have fetched ahead: there is one for each partition. librdkafka's own bound is 64 MB."""
 SECONDS = 30.0
 """How long a Kafka may take to deliver the next records."""
 
@@ -38,6 +40,8 @@ def reader(settings: KafkaSettings) -> Consumer:
                 "auto.offset.reset": "earliest",  # where the oldest are gone, what is left; not its end
                 "fetch.wait.max.ms": 50,  # the end is told with an answer: it must not be slow to come
                 "isolation.level": "read_committed",
+                "queued.max.messages.kbytes": AHEAD_KBYTES,
+                "fetch.queue.backoff.ms": 10,  # soon again where the above has stopped it
             }
         )
     )

@@ -3,7 +3,7 @@
 In:  batches of an intake; later the receipts on Kafka, in the order written.
 Out: receipts of a bounded size; gaps in the numbers of each source.
 Promises: a source that starts anew, and counts from below again, has no gap there. A number that comes late
-fills its gap, and one that comes twice is known as such. Pure.
+fills its gap, and one that comes twice is known as such. Memory grows with sources and gaps alone. Pure.
 """
 
 from collections import Counter, defaultdict
@@ -16,6 +16,10 @@ from schemas.receipts import Receipt
 
 ROWS = 2_000
 """Numbers in one receipt at most."""
+KNOWN = 2_000
+"""So many of a source's newest numbers are known one by one. Whether an older one that comes is late or comes
+again is not known: it counts as late, and is no loss either way.
+"""
 
 
 def receipts_of(batch: Batch, received: int, dropped: int) -> Iterator[Receipt]:
@@ -71,7 +75,7 @@ class _Run:
     newest: int
     entry: Entry
     seen: dict[int, int] = field(default_factory=dict)
-    """Event time by number."""
+    """Event time by number, of the newest."""
     gaps: list[Gap] = field(default_factory=list)
 
     def goes_on(self, at: int, seq: int) -> bool:
@@ -142,3 +146,5 @@ class Sources:
             run.gaps.append(Gap(source, run.next, seq - 1, at, run.entry, entry, self._unread[source]))
         self._unread[source] = 0
         run.next, run.entry = seq + 1, entry
+        if len(run.seen) > 2 * KNOWN:
+            run.seen = {number: then for number, then in run.seen.items() if number >= run.next - KNOWN}

@@ -135,7 +135,7 @@ class DetectPart:
         try:
             taken = RECORD.validate_json(record.value)
         except ValidationError as error:
-            yield dead_letter(READINGS, record, str(error))
+            yield dead_letter(READINGS, record, error)
             return
         for found in self._detector.step(taken):
             if isinstance(found, AlarmChange):
@@ -178,13 +178,23 @@ def refuse_others(state: dict[str, Any]) -> None:
         raise ValueError(f"it has version {state.get('version')!r}, expected {STATE_VERSION}")
 
 
-def dead_letter(topic: Topic, record: Record, reason: str) -> Output:
-    """What becomes of a record that means nothing here."""
+def dead_letter(topic: Topic, record: Record, error: Exception) -> Output:
+    """What becomes of a record that means nothing here: ``error`` is why."""
     letter = DeadLetter(
         received=record.at,
         topic=topic.name,
         payload=record.value[:KEPT_BYTES],
         size=len(record.value),
-        reason=reason,
+        reason=why(error),
     )
     return Output(DEAD_LETTERS, topic.name, "dead-letter", letter.model_dump_json().encode())
+
+
+def why(error: Exception) -> str:
+    """What is wrong with a record, in one line: its first fault."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first, *others = error.errors(include_url=False, include_input=False)
+    where = ".".join(map(str, first["loc"]))
+    more = f" ({len(others)} more faults)" if others else ""
+    return f"{where}: {first['msg']}{more}" if where else f"{first['msg']}{more}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from collectors.intake import Batch
 from runner.kafka.entries import Entries, entry_of
-from runner.kafka.receipts import ROWS, Entry, Gap, Sources, receipts_of
+from runner.kafka.receipts import KNOWN, ROWS, Entry, Gap, Sources, receipts_of
 from schemas.receipts import Receipt
 
 PUMP = "pump-3/telemetry"
@@ -53,6 +53,16 @@ def test_a_number_that_comes_late_fills_its_gap() -> None:
 
     assert stretches(sources.gaps()) == [(4, 4, 1), (6, 6, 1)]
     assert sources.counts == Counter(numbered=3, late=1)
+
+
+def test_of_a_source_that_speaks_for_long_only_the_newest_numbers_are_kept() -> None:
+    """Ten thousand messages without a gap, and a very old one again: nothing is lost, little is kept."""
+    sources = followed(receipt([(10 * n, n) for n in range(10_000)]), receipt([(50, 5), (10, 1)]))
+
+    assert sources.gaps() == []
+    assert sources.counts == Counter(numbered=10_002, late=2)
+    (run,) = sources._runs[PUMP]
+    assert len(run.seen) <= 2 * KNOWN
 
 
 def test_a_message_that_is_sent_again_is_no_new_beginning() -> None:
