@@ -8,7 +8,7 @@ every partition has it. So detection sees each reading at the stream time at whi
 a record of each partition. No group's offsets are touched.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,8 @@ FAULTS_MAX = 100
 
 class KafkaLog:
     """The records of a city; an input for a replay. ``finish``: where they end, time goes on to the last tick
-    that any partition has. Raises KafkaFailed where Kafka does not answer or lacks the topic.
+    that any partition has; else they end with what belongs to the last tick that all have. Raises
+    KafkaFailed where Kafka does not answer or lacks the topic.
     """
 
     def __init__(
@@ -56,19 +57,30 @@ class KafkaLog:
         told = -1
         while left:
             number = min(left, key=lambda one: (reached[one], one))
-            for record in left[number]:
-                if isinstance(record, Tick):
-                    reached[number] = max(record.at, reached[number])
-                    break
-                self.taken += 1
-                yield record
+            tick = yield from self._up_to_tick(left[number])
+            if tick is not None:
+                reached[number] = max(tick.at, reached[number])
             else:
                 del left[number]
+                if not self._finish:  # no later tick can be on every partition
+                    break
             if left and (now := min(reached[one] for one in left)) > told:
                 told = now
                 yield Tick(at=now)
+        for number, rest in left.items():
+            if reached[number] == told:
+                yield from self._up_to_tick(rest)
         if self._finish and (last := max(reached.values(), default=-1)) > told:
             yield Tick(at=last)
+
+    def _up_to_tick(self, records: Iterator[Logged]) -> Generator[Logged, None, Tick | None]:
+        """The records before the next tick; then that, None where they end."""
+        for record in records:
+            if isinstance(record, Tick):
+                return record
+            self.taken += 1
+            yield record
+        return None
 
     def _of(self, partition: int) -> Iterator[Logged]:
         for record in read(self._settings, READINGS, partition, self._start, self._end):
