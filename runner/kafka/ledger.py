@@ -3,11 +3,12 @@
 In:  the topics of a city; if wanted, the recording of what was published, and an InfluxDB.
 Out: for readings, alarms, incidents and notifications: what is due, what is there, and by id what is missing,
      what nobody can explain, and what is there twice.
-Promises: what is due is computed anew, from the readings alone, by the thinking of the workers. Nothing is
-written. Memory grows with what was concluded, not with the readings.
+Promises: what is due is computed anew, from the readings and people's answers, by the thinking of the
+workers. Nothing is written. Memory grows with what was concluded, and by a byte a record; with a recording,
+by its readings too.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING
 from collectors.intake import Intake
 from collectors.recording import read as read_recording
 from runner.core import Core, Outputs
+from runner.kafka.answering import given
 from runner.kafka.arrivals import Arrivals
 from runner.kafka.merging import KafkaLog, in_blocks
+from runner.kafka.plan import Plan
 from runner.kafka.reading import count_of, read
 from runner.kafka.records import kind_of, place_of
 from runner.kafka.replaying import frames_on
@@ -82,6 +85,7 @@ class Ledger:
         self._start, self._end = start, end
         self._log = KafkaLog(city, settings, finish=False)
         self._core = Core(city, vocabulary, causes, policy, told=True)
+        self._desk = Plan(city, vocabulary, causes, settings, policy).correlate()[-1]
         self._due: dict[str, Counter[str]] = {kind: Counter() for kind in SAID}
         self._alarms: dict[str, AlarmChange] = {}
         """The newest that is due of each alarm."""
@@ -99,6 +103,7 @@ class Ledger:
     def conclusions(self) -> list[Account]:
         """What follows from the readings on Kafka, against what the workers said."""
         records = self._log.records()
+        answers = deque(given(self._city.city, self._desk, self._settings))
         ahead: list[AlarmChange] = []
         for record in in_blocks(records) if len(self._city.sensors) >= BLOCKS_FROM else records:
             outputs = self._core.step(record)
@@ -111,6 +116,8 @@ class Ledger:
                 else:
                     ahead.append(change)
             self._hear(outputs)
+            while answers and answers[0][0] <= self._known:
+                self._hear(self._core.step(answers.popleft()[1]))
         return [
             Account(kind, self._due[kind], self._there(topic, said)) for kind, (topic, said) in SAID.items()
         ]

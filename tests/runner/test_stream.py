@@ -12,6 +12,7 @@ import yaml
 
 from collectors.messages import Message
 from collectors.recording import Writer
+from runner.cli import main
 from runner.kafka.records import kind_of
 from runner.replay import RESULTS, replay
 from runner.store import open_scratch, standing, write_standing
@@ -107,13 +108,14 @@ def test_workers_say_what_the_embedded_replay_says(
         publish(mosquitto, messages)
         assert collector.wait(60) == 0
         settled(on_kafka, expected)
+        traces = {seen.headers["traceparent"] for seen in on_kafka.records(READINGS)}
+        for topic in (ALARMS, INCIDENTS, NOTIFICATIONS):
+            assert {seen.headers["traceparent"] for seen in on_kafka.records(topic)} <= traces
+        answered(on_kafka, json.loads(expected["incidents.jsonl"][0])["id"], monkeypatch)
         ready, _ = ask(f"http://127.0.0.1:{port}/ready")
         _, figures = ask(f"http://127.0.0.1:{port}/metrics")
         end(workers)
 
-    traces = {seen.headers["traceparent"] for seen in on_kafka.records(READINGS)}
-    for topic in (ALARMS, INCIDENTS, NOTIFICATIONS):
-        assert {seen.headers["traceparent"] for seen in on_kafka.records(topic)} <= traces
     group = {"faust": "faust-detect-riverton", "kafka": "detect-riverton"}[shell]
     assert on_kafka.committed(group) >= len(on_kafka.records(READINGS))  # offsets: a transaction's end counts
     assert on_kafka.records(RECEIPTS) == []  # for those alone that number their messages
@@ -164,6 +166,15 @@ def test_domains_on_workers_of_their_own_say_what_one_process_says(
     assert len(expected["incidents.jsonl"]) > 0
     assert verified(on_kafka, tmp_path / "storm.jsonl") == (0, "")
     assert replayed(on_kafka, tmp_path / "from-kafka") == expected
+
+
+def answered(on_kafka: OnKafka, incident: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody takes an incident over, and the desk has heard it."""
+    monkeypatch.setenv("CROSSCURRENT_KAFKA_PREFIX", on_kafka.settings.prefix)
+    here = ["--kafka", on_kafka.kafka.address, "--city", str(CITY)]
+    decided = len(on_kafka.records(DECISIONS))
+    assert main(["alerts", "take-over", incident, "--by", "ana", *here]) == 0
+    wait_until(lambda: len(on_kafka.records(DECISIONS)) > decided, "the desk has heard")
 
 
 def verified(on_kafka: OnKafka, recording: Path) -> tuple[int, str]:
