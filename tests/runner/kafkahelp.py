@@ -120,6 +120,7 @@ class OnKafka:
                     "group.id": "looks",
                     "enable.auto.commit": False,
                     "enable.partition.eof": True,
+                    "auto.offset.reset": "earliest",  # what is left, where the first are gone
                     "isolation.level": "read_committed",
                 }
             )
