@@ -1,5 +1,7 @@
 """Time that passes though nobody says so: between reports, in silence, and never in a day that is played."""
 
+import pytest
+
 from runner.livetime import STEP, LiveTime
 from schemas.times import MINUTE, SECOND
 from tests.scenario import city_of
@@ -53,12 +55,14 @@ def test_a_report_begins_it_anew() -> None:
     assert ticks(live, clock, 1.25, NOON + 7_000) == [NOON + 7_500, NOON + 8_000]
 
 
-def test_a_report_that_comes_late_still_moves_time() -> None:
-    """Two seconds late: time stood before it, goes on from it, and no minute passes in between."""
-    clock = Clock()
-    live = LiveTime(CITY, clock, clock)
-    assert ticks(live, clock, 62, NOON)[-1] == NOON + GOES_ON < NOON + MINUTE
-    assert ticks(live, clock, 1.25, NOON + MINUTE) == [NOON + MINUTE + 500, NOON + MINUTE + 1000]
+@pytest.mark.parametrize("every", [10, 60])
+def test_a_report_that_comes_late_still_moves_time(every: int) -> None:
+    """Two seconds late: time stood before it and goes on from it; else all would wait for the one after."""
+    city = CITY.model_copy(update={"sensors": [CITY.sensors[0].model_copy(update={"every": every})]})
+    clock, later = Clock(), NOON + every * SECOND
+    live = LiveTime(city, clock, clock)
+    assert ticks(live, clock, every + 2, NOON)[-1] == later - STEP
+    assert ticks(live, clock, 1.25, later) == [later + 500, later + 1000]
 
 
 def test_a_stream_time_that_lags_behind_what_was_told_does_not_push_it_on() -> None:
