@@ -163,9 +163,12 @@ class Mirror:
         self._consumer.assign(self._places())
         save_at, trim_at = 0.0, time.monotonic() + TRIM_SECONDS
         while not self._stopping.is_set():
-            for message in self._consumer.consume(RECORDS, LOOK_SECONDS):
+            messages = self._consumer.consume(RECORDS, LOOK_SECONDS)
+            for message in messages:
                 self._take(message)
-            self._write()
+            if messages:
+                self._write()
+            self._look()
             now = time.monotonic()
             if now >= save_at:
                 self._save()
@@ -196,7 +199,6 @@ class Mirror:
         )
         if batch.letters:
             self.store.log.append((), batch.letters)
-        self._look()
 
     def _save(self) -> None:
         """Note how far all is written."""
