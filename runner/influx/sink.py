@@ -20,7 +20,7 @@ from runner.influx.taking import SOURCES, At, Batch, Taking
 from runner.influx.writer import Away, Writer
 from runner.kafka.membership import forget
 from runner.kafka.reading import record_of
-from runner.kafka.records import failed, headers, partitions
+from runner.kafka.records import failed, headers, in_callback, partitions
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.metrics import Figure
 from schemas.city import City
@@ -92,7 +92,10 @@ class Sink:
             if self._name is not None:
                 forget(self._kafka, self._group, self._name)
             self._consumer.subscribe(
-                list(self._topics), on_assign=self._given, on_revoke=self._taken, on_lost=self._lost
+                list(self._topics),
+                on_assign=in_callback(self._kafka, self._given),
+                on_revoke=in_callback(self._kafka, self._taken),
+                on_lost=in_callback(self._kafka, self._lost),
             )
             while not stopping.is_set():
                 self._step()

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPa
 from pydantic import ValidationError
 
 from runner.kafka.reading import read, record_of
-from runner.kafka.records import failed, headers, is_of, partitions
+from runner.kafka.records import failed, headers, in_callback, is_of, partitions
 from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.metrics import Figure
 from runner.sending.deliveries import Delivery, Outcome, Past
@@ -105,7 +105,10 @@ class AlertWorker:
         self._postman.start()
         try:
             self._consumer.subscribe(
-                [self._topic], on_assign=self._given, on_revoke=self._taken, on_lost=self._lost
+                [self._topic],
+                on_assign=in_callback(self._settings, self._given),
+                on_revoke=in_callback(self._settings, self._taken),
+                on_lost=in_callback(self._settings, self._lost),
             )
             while not stopping.is_set():
                 full = self._postman.waiting >= WAITING_MAX

@@ -7,10 +7,10 @@ write under our keys.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from runner.kafka.murmur import murmur2
 from runner.kafka.settings import KafkaFailed, KafkaSettings
@@ -191,3 +191,20 @@ def failed(settings: KafkaSettings, error: KafkaException | KafkaError) -> Kafka
     said = error.args[0] if isinstance(error, KafkaException) else error
     text = said.str() if isinstance(said, KafkaError) else str(said)
     return KafkaFailed(f"Kafka {settings.address}: {text}; is it running, is the address right, may we?")
+
+
+def in_callback(
+    settings: KafkaSettings, work: Callable[[Consumer, list[TopicPartition]], None]
+) -> Callable[[Consumer, list[TopicPartition]], None]:
+    """What a consumer may call where partitions come and go. An error of librdkafka that leaves a callback comes
+    out of the client as something that is no exception, which no handler meets: the thread would end, and
+    nobody hear of it. KafkaFailed comes out as it is.
+    """
+
+    def called(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        try:
+            work(consumer, partitions)
+        except KafkaException as error:
+            raise failed(settings, error) from error
+
+    return called

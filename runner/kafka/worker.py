@@ -19,7 +19,7 @@ from confluent_kafka import (
 from runner.kafka.carrier import Carrier
 from runner.kafka.membership import forget
 from runner.kafka.reading import record_of
-from runner.kafka.records import failed
+from runner.kafka.records import failed, in_callback
 from runner.kafka.settings import KafkaSettings
 from runner.kafka.stages import Stage
 from runner.kafka.watchdog import Watchdog
@@ -58,7 +58,10 @@ class Worker:
             if self._name is not None:
                 forget(self._settings, self._group, self._name)
             self._consumer.subscribe(
-                [self._topic], on_assign=self._given, on_revoke=self._taken, on_lost=self._lost
+                [self._topic],
+                on_assign=in_callback(self._settings, self._given),
+                on_revoke=in_callback(self._settings, self._taken),
+                on_lost=in_callback(self._settings, self._lost),
             )
             with self._watchdog:
                 while not stopping.is_set():

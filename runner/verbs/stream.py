@@ -93,12 +93,14 @@ def _guarded(
     failures: list[Exception],
     leave: Callable[[], None],
 ) -> None:
-    """Work, and make the process end where that fails."""
+    """Work, and make the process end where that ends, however it does."""
     try:
         work(stopping)
     except Exception as error:  # noqa: BLE001 - raised again by the main thread
         failures.append(error)
-        leave()
+    finally:
+        if not stopping.is_set():
+            leave()
 
 
 def _workers(

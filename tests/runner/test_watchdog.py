@@ -9,7 +9,8 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from runner.kafka.progress import Progress
-from runner.kafka.settings import KafkaSettings
+from runner.kafka.records import in_callback
+from runner.kafka.settings import KafkaFailed, KafkaSettings
 from runner.kafka.watchdog import STATUS
 from schemas.topics import ALARMS, DEAD_LETTERS, READINGS, Topic
 from tests.runner.kafkahelp import OnKafka, wait_until
@@ -108,6 +109,22 @@ def test_nobody_is_blamed_while_kafka_is_away(
     assert progress.standing() is None
     on_kafka.kafka.freeze(3 * SECONDS)
     assert progress.standing() is None
+
+
+def test_what_fails_while_partitions_come_is_told(on_kafka: OnKafka) -> None:
+    """Errors of the client in its own callbacks are none that Python could catch, but for this."""
+    settings = on_kafka.settings
+
+    def given(consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        consumer.get_watermark_offsets(partitions[0], timeout=1e-6)
+
+    consumer = Consumer(settings.librdkafka({"group.id": f"{settings.prefix}fails"}))
+    consumer.subscribe([settings.name(READINGS)], on_assign=in_callback(settings, given))
+    try:
+        with pytest.raises(KafkaFailed, match="Timed out"):
+            consumer.consume(1, 60)
+    finally:
+        consumer.close()
 
 
 @pytest.mark.parametrize("shell", ["faust", "kafka"])
