@@ -196,9 +196,9 @@ def failed(settings: KafkaSettings, error: KafkaException | KafkaError) -> Kafka
 def in_callback(
     settings: KafkaSettings, work: Callable[[Consumer, list[TopicPartition]], None]
 ) -> Callable[[Consumer, list[TopicPartition]], None]:
-    """What a consumer may call where partitions come and go. An error of librdkafka that leaves a callback comes
-    out of the client as something that is no exception, which no handler meets: the thread would end, and
-    nobody hear of it. KafkaFailed comes out as it is.
+    """What a consumer may call where partitions come and go. An error of librdkafka that leaves a callback
+    comes out of the client as something that is no exception, which no handler meets: the thread would end,
+    and nobody hear of it. KafkaFailed comes out as it is.
     """
 
     def called(consumer: Consumer, partitions: list[TopicPartition]) -> None:
