@@ -201,8 +201,10 @@ class Answers:
 
     def __init__(self, live: Live, incident: str) -> None:
         self._live, self._incident = live, incident
-        html(Markup("<h2>Answer</h2>"))
-        with ui.element("div").classes("answers") as self._form:
+        with ui.element("div") as self._offer:
+            html(Markup("<h2>Answer</h2>"))
+            form = ui.element("div").classes("answers")
+        with form:
             self._by = ui.input("Your name").props('dense outlined maxlength=100 autocomplete="name"')
             self._note = ui.input("Note").props("dense outlined maxlength=500")
             for kind in KINDS:
@@ -211,8 +213,8 @@ class Answers:
 
     def show(self, *, open_: bool) -> None:
         """Offer it, or not."""
-        if self._form.visible != open_:
-            self._form.set_visibility(open_)
+        if self._offer.visible != open_:
+            self._offer.set_visibility(open_)
 
     async def _give(self, kind: Kind) -> None:
         by = (self._by.value or "").strip()
