@@ -11,7 +11,7 @@ CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/crosscurrent
 PIP := URLLIB3_NO_OVERRIDE=1 $(BIN)/pip install --no-binary urllib3-future --quiet --disable-pip-version-check --constraint requirements.lock
 ARGS ?=
 ROUNDS ?= 10
-HELPERS := common servers onkafka workers latency publisher soak
+HELPERS := common servers onkafka workers latency publisher soak tsm
 MINUTES ?= 60
 CITY ?= cities/riverton/city.yaml
 

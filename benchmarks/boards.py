@@ -15,20 +15,19 @@ question and of all in the mean.
 import random
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from functools import cache
 from pathlib import Path
 from statistics import fmean, quantiles
 
 from common import flags, machine, report
 from servers import cpu_seconds
+from tsm import Grid, fill
 
 from grafana import files
 from runner.influx.lines import Lines, by_bucket, head
 from runner.influx.setup import Setup
-from runner.influx.writer import Refused, Writer
+from runner.influx.writer import Writer
 from schemas.alarms import Alarm, AlarmChange, Severity
 from schemas.city import City
 from schemas.incidents import Expected, Foretold, IncidentRevision, Member, Root
@@ -41,7 +40,7 @@ SENSORS, ZONES, DAYS = 10_000, 50, 30
 ALARMS, INCIDENTS, REVISIONS, MEMBERS, FORESEEN = 300, 20, 10, 10, 5
 STALE = 50
 """One alarm in so many never clears."""
-BATCH, WRITERS = 50_000, 2
+BATCH = 10_000
 KINDS = 97
 """Values that sensors have at one time."""
 FIVE = 5 * MINUTE
@@ -75,23 +74,22 @@ def large() -> City:
     )
 
 
-def readings(city: City, start: int, end: int, step: int) -> Iterator[str]:
-    """A value of each sensor at each step."""
-    dice = random.Random(7)
+def series(city: City) -> list[tuple[str, int]]:
+    """What the points of each sensor begin with, and which values it has."""
     where = {asset.id: {"utility": "water", "zone": asset.zone, "asset": asset.id} for asset in city.assets}
     of_city = {"run": "live", "city": city.city}
-    heads = [
+    return [
         (
             head(READING, of_city | where[sensor.asset] | {"quantity": sensor.quantity}) + " value=",
             number % KINDS,
         )
         for number, sensor in enumerate(city.sensors)
     ]
-    for at in range(start, end, step):
-        shift = dice.random()
-        ends = [f"{5 + number / 50 + shift:.3f} {at}000000" for number in range(KINDS)]
-        for begins, kind in heads:
-            yield begins + ends[kind]
+
+
+def value(kind: int, at: int) -> float:
+    """What sensors of a kind say at a time: noise above a level."""
+    return round(5 + kind / 50 + random.Random(at).random(), 3)
 
 
 def facts(city: City, start: int, end: int) -> Iterator[str]:
@@ -144,28 +142,26 @@ def _incident(at: int, revision: int, held: list[str], threatened: list[str]) ->
     )
 
 
-def filled(room: Room, days: int, raw_hours: int) -> int:
-    """Write all of it; how many points."""
+def filled(room: Room, server: Influxd, days: int, raw_hours: int) -> int:
+    """Put all of it there; how many points."""
     setup = Setup(room.settings)
     setup.buckets({bucket.name: bucket.days for bucket in BUCKETS})
     setup.token("reader", "read", tuple(bucket.name for bucket in BUCKETS), room.reader)
     setup.close()
+    with room.settings.client() as client:
+        ids = {bucket.name: bucket.id for bucket in client.buckets_api().find_buckets_iter()}
     end = room.at(STOP)
-    start, points = end - days * DAY, 0
+    start = end - days * DAY
+    grids = [
+        Grid(FIVE_MINUTES.name, start, end, FIVE, 7),
+        Grid(RAW.name, end - raw_hours * HOUR, end, MINUTE, 1),
+    ]
     writer = Writer(room.settings)
-    with ThreadPoolExecutor(WRITERS) as pool:
-        waiting: deque[Future[list[Refused]]] = deque()
-        for bucket, lines in (
-            (FIVE_MINUTES.name, readings(room.city, start, end, FIVE)),
-            (RAW.name, readings(room.city, end - raw_hours * HOUR, end, MINUTE)),
-            *((bucket, iter(said)) for bucket, said in by_bucket(facts(room.city, start, end)).items()),
-        ):
-            while batch := list(islice(lines, BATCH)):
-                waiting.append(pool.submit(writer.write, bucket, batch))
-                points += len(batch)
-                if len(waiting) > WRITERS:
-                    assert waiting.popleft().result() == []
-        assert not any(one.result() for one in waiting)
+    points = fill(server, writer, ids, grids, series(room.city), cache(value))
+    for bucket, lines in by_bucket(facts(room.city, start, end)).items():
+        for number in range(0, len(lines), BATCH):
+            assert writer.write(bucket, lines[number : number + BATCH]) == []
+        points += len(lines)
     writer.close()
     return points
 
@@ -203,7 +199,7 @@ def main() -> None:
         room = Room(server.address, Path(name), large())
         room.variables = {"run": "live", "zone": ".*", "utility": ".*", "incident": "none"}
         began = time.perf_counter()
-        points = filled(room, days, raw_hours)
+        points = filled(room, server, days, raw_hours)
         fill = time.perf_counter() - began
         times, cpus = {}, {}
         for board in ("city", "asset"):
