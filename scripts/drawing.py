@@ -150,6 +150,13 @@ def citymap(panel: dict[str, Any], answers: Answers, box: Box) -> str:
     return _svg(box, parts) + _legend(list(look.STATES), list(look.STATES.values()))
 
 
+def prose(panel: dict[str, Any], answers: Answers, box: Box) -> str:
+    """A text, line by line."""
+    del panel, box
+    [[found]] = answers
+    return f"<div style='white-space:pre-wrap;margin:4px 10px'>{escape(found.columns['_value'][0])}</div>"
+
+
 def graph(panel: dict[str, Any], answers: Answers, box: Box) -> str:
     """Causes left, effects right, a column a step."""
     del panel
@@ -182,6 +189,7 @@ DRAW: dict[str, Callable[[dict[str, Any], Answers, Box], str]] = {
     "bargauge": ranking,
     "geomap": citymap,
     "nodeGraph": graph,
+    "logs": prose,
 }
 """By Grafana's name of the kind."""
 

@@ -233,9 +233,10 @@ class Influxd(Server):
 
 
 class Grafana(Server):
-    """A Grafana without its pages: API, provisioning, queries and alerting.
+    """A Grafana: API, provisioning, queries and alerting.
 
-    ``environment``: what its files ask for.
+    ``environment``: what its files ask for. ``home``: where it is, else what ``make grafana`` built, which
+    has no pages.
     """
 
     name = "grafana"
@@ -244,14 +245,16 @@ class Grafana(Server):
     owner = "admin:admin"
     """Who may do all."""
 
-    def __init__(self, folder: Path, port: int, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, port: int, environment: Mapping[str, str] | None = None, home: Path | None = None
+    ) -> None:
         super().__init__(folder, port)
         self.address = f"http://127.0.0.1:{port}"
-        self._environment = dict(environment or {})
+        self._environment, self._home = dict(environment or {}), home
 
     def command(self) -> list[str]:
-        """The binary that ``make grafana`` built; provisioned by ``folder``/provisioning."""
-        home = place_of("grafana")
+        """Its one binary; provisioned by ``folder``/provisioning."""
+        home = self._home or place_of("grafana")
         settings = {
             **{f"PATHS_{what.upper()}": str(self.folder / what) for what in ("data", "logs", "plugins")},
             "PATHS_PROVISIONING": str(self.folder / "provisioning"),

@@ -53,7 +53,10 @@ def build(city: City) -> dict[str, Any]:
                         "end": "To",
                         "probability": "Probability",
                     },
-                    {"Asset": {**shared.asset_links(name)["Asset"], "custom.width": 140}},
+                    {
+                        "Asset": {**shared.asset_links(name)["Asset"], "custom.width": 140},
+                        "Condition": {"custom.width": 110},
+                    },
                     height=14,
                     empty="nothing is foretold",
                 ),

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from collectors.intake import Intake
 from collectors.messages import Message
+from grafana import files
 from runner.core import Core, Outputs
 from runner.influx.lines import Fact, Lines, by_bucket, line
 from runner.influx.settings import InfluxSettings
@@ -197,6 +198,25 @@ class Room:
                 "up": 1.0,
             }
             yield line(PIPELINE, tags, values, at * 1_000_000)
+
+
+def provision(room: Room, folder: Path, runbooks: str, webhooks: str) -> dict[str, str]:
+    """Lay our files into a folder as a Grafana wants them; the environment that they ask for.
+
+    ``webhooks``: an address, which gets ``/desk`` and ``/heartbeat``.
+    """
+    for path, text in files.files(room.city, runbooks).items():
+        target = folder / ("." if path.parts[0] == "boards" else "provisioning") / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    return {
+        "CROSSCURRENT_INFLUX_URL": room.address,
+        "CROSSCURRENT_INFLUX_ORG": room.org,
+        "CROSSCURRENT_INFLUX_TOKEN": room.token,
+        "CROSSCURRENT_BOARDS": str(folder / "boards"),
+        "CROSSCURRENT_ALERT_URL": f"{webhooks}/desk",
+        "CROSSCURRENT_HEARTBEAT_URL": f"{webhooks}/heartbeat",
+    }
 
 
 def frames(answer: str) -> list[Table]:

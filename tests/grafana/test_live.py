@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from grafana import alerting, files, names, watch
+from grafana import alerting, names, watch
 from grafana.sync import Running
 from grafana.wanted import Influx, wanted
 from runner.cli import main
@@ -26,7 +26,7 @@ from runner.sending.hooks import GrafanaChannel
 from schemas.alarms import Severity
 from schemas.cityfile import load_city
 from schemas.receivers import Grafana as GrafanaReceiver
-from tests.grafana.room import Room
+from tests.grafana.room import Room, provision
 from tests.grafana.test_queries import ALL
 from tests.receivers import Hook, message
 from tests.runner.kafkahelp import wait_until
@@ -72,18 +72,7 @@ def hook() -> Iterator[Hook]:
 def provisioned(room: Room, hook: Hook, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grafana]:
     """A Grafana that found our files when it started."""
     folder = tmp_path_factory.mktemp("grafana")
-    for path, text in files.files(room.city, RUNBOOKS).items():
-        target = folder / ("." if path.parts[0] == "boards" else "provisioning") / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    environment = {
-        "CROSSCURRENT_INFLUX_URL": room.address,
-        "CROSSCURRENT_INFLUX_ORG": room.org,
-        "CROSSCURRENT_INFLUX_TOKEN": room.token,
-        "CROSSCURRENT_BOARDS": str(folder / "boards"),
-        "CROSSCURRENT_ALERT_URL": f"{hook.address}/desk",
-        "CROSSCURRENT_HEARTBEAT_URL": f"{hook.address}/heartbeat",
-    }
+    environment = provision(room, folder, RUNBOOKS, hook.address)
     with Grafana(folder, free_ports(1)[0], environment) as server:
         found = f"search?type=dash-db&tag={names.TAG}"  # it answers before it has read them
         wait_until(lambda: len(asked(server, found)) == len(names.BOARDS), "all boards", 120)
