@@ -23,7 +23,7 @@ from typing import Self
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 POM = SCRIPTS / "kafka" / "pom.xml"
-KAFKA_SECONDS = 60
+KAFKA_SECONDS = 120
 
 
 def free_ports(count: int) -> list[int]:

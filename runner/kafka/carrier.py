@@ -174,7 +174,9 @@ class Carrier:
     def _about_time(self, stage: dict[str, str]) -> Iterator[Figure]:
         """How late the parts are, and what became of their readings."""
         parts = [carried.part for carried in list(self._parts.values())]
-        counts: Counter[str] = sum((Counter(part.counts) for part in parts), start=Counter())
+        counts: Counter[str] = Counter()
+        for part in parts:
+            counts.update(part.counts)
         for result, count in counts.items():
             says = "Readings that detection took, and what was odd about some."
             yield Figure(

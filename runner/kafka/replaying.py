@@ -131,7 +131,7 @@ class KafkaSource:
 
     def counts(self) -> dict[str, Any]:
         """What the summary tells of the input."""
-        detect: Counter[str] = sum((part.counts for part in self._parts.values()), start=Counter())
+        detect: Counter[str] = sum((Counter(part.counts) for part in self._parts.values()), start=Counter())
         return {
             "records": self._records,
             "detect": dict(sorted(detect.items())),

@@ -6,7 +6,6 @@ Promises: the same records give the same outputs, in the same order and number, 
 restored state; a record that means nothing here becomes a dead letter, and nothing raises for what is in one.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +24,8 @@ from streams.groups import Watcher
 from streams.sites import part_of
 
 KEPT_BYTES = 64 * 1024
+COUNTED = dict.fromkeys(("readings", "events", "duplicates", "late", "future", "unknown"), 0)
+"""What detection counts: whoever draws its figures wants them from the start."""
 
 
 class Record(NamedTuple):
@@ -124,9 +125,9 @@ class DetectPart:
         return self._detector.stream_time
 
     @property
-    def counts(self) -> Counter[str]:
-        """Readings taken, and those that were duplicates, late, of the future, or unknown."""
-        return self._detector.counts
+    def counts(self) -> Mapping[str, int]:
+        """Readings taken, and those that were duplicates, late, of the future or unknown; 0 where none."""
+        return {**COUNTED, **self._detector.counts}
 
     def step(self, record: Record) -> Iterator[Output]:
         """Alarm changes, to each partition that hears of them; and stream time each time it moved, to all."""

@@ -124,7 +124,8 @@ def test_workers_say_what_the_embedded_replay_says(
     assert len(expected["incidents.jsonl"]) > 0
     assert ready == 200
     assert 'crosscurrent_outputs_total{stage="correlate",kind="incident-revision"}' in figures
-    assert 'crosscurrent_stage_readings_total{stage="detect",result="readings"}' in figures
+    for result in ("readings", "late"):
+        assert f'crosscurrent_stage_readings_total{{stage="detect",result="{result}"}}' in figures
     for stage in ("detect", "correlate"):
         assert f'crosscurrent_watermark_lag_seconds{{stage="{stage}"}}' in figures
     assert 'crosscurrent_lag_offsets{stage="detect",partition="' in figures
