@@ -26,7 +26,7 @@ from streams.clock import ToldClock
 from streams.correlation import Correlation
 from streams.detect import Detector
 
-STATE_VERSION = 7
+STATE_VERSION = 8
 CYCLES_AFTER = 20_000
 """New objects after which Python looks for cycles. We make none; its own 700 cost 5 % of a replay."""
 

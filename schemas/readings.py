@@ -118,7 +118,9 @@ class Event(BaseModel):
 
 
 class Tick(BaseModel):
-    """Time that passed while nothing was heard: moves stream time to ``at``."""
+    """Time that passed while nothing was heard: moves stream time to ``at``. Where it stands there already,
+    what was due by then has come.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

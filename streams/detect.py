@@ -20,9 +20,10 @@ from schemas.readings import Block, Event, Frame, Tick
 from schemas.times import MINUTE
 from schemas.vocabulary import Vocabulary
 from streams.blocks import Blocks
-from streams.clock import StreamClock
+from streams.clock import StreamClock, ToldClock
 from streams.events import EventWatch
 from streams.groups import Groups, Places, Told, Watcher
+from streams.rounds import Rounds
 from streams.silence import Silence, SilenceWatch
 from streams.track import Change, Track, compare
 from streams.tracks import Tracks
@@ -71,8 +72,12 @@ class Detector:
         self._blocks: Blocks | None = None
         """What takes blocks in columns; None before the first."""
         self._clock = clock or StreamClock(len(city.sensors_of))
+        self._rounds = Rounds(city)
+        self._told = isinstance(self._clock, ToldClock)
+        """Whether ticks say as well when a round of reports is whole."""
         self._silence = SilenceWatch(city)
-        self._groups = Groups(watchers(city) if watching is None else watching, lateness)
+        watching = watchers(city) if watching is None else watching
+        self._groups = Groups(watching, lateness, self._rounds.number)
         self._events = EventWatch()
         self._held: dict[str, list[Held]] = {}
         self._ahead: dict[str, tuple[int, int]] = {}
@@ -97,10 +102,10 @@ class Detector:
                 if self._clock.pass_to(record.at):
                     yield from self._moved()
                 elif self._clock.time is not None:
-                    yield self._clock.time
+                    yield from self._whole()
 
     def _frame(self, frame: Frame) -> Iterator[AlarmChange | int]:
-        tracks, hear = self._tracks, self._clock.hear
+        tracks, hear, whole = self._tracks, self._clock.hear, self._rounds.hear
         now = self._clock.time
         for sensor, at, value, quality in zip(
             frame.sensors, frame.at, frame.values, frame.qualities, strict=True
@@ -118,6 +123,8 @@ class Detector:
                     yield from self._changes(track, found, at)
                 if self._ahead and track.spec.asset in self._ahead:
                     yield from self._clock_right(track.spec.asset, at)
+                if whole(track.number, at) and not moved and not self._told:
+                    yield from self._whole()
             if moved:
                 yield from self._moved()
                 now = self._clock.time
@@ -144,18 +151,23 @@ class Detector:
                 known = yield from self._stretch(blocks, known)
 
     def _stretch(self, blocks: "Blocks", part: Block) -> Generator[AlarmChange | int, None, Block]:
-        """Readings up to the first that moves stream time; those after it."""
+        """Readings up to the first that moves stream time, or makes a round whole; those after it."""
         now = self._clock.time
         assert now is not None
         later = np.flatnonzero(part.at > now)
         numbers, times = part.sensors[later].tolist(), part.at[later].tolist()
         moves = self._clock.first_move(map(blocks.assets.__getitem__, numbers), times)
         end = part.size if moves is None else int(later[moves]) + 1
+        whole = None if self._told else self._rounds.first_whole(part.rows(slice(end)), now + AHEAD)
+        if whole is not None and (moves is None or whole + 1 < end):
+            end, moves = whole + 1, None
+        before = int(np.searchsorted(later, end)) if moves is None else moves
         here = part.rows(slice(end))
+        self._rounds.hear_all(here, now + AHEAD)
         ahead = {number for asset in self._ahead for number in blocks.numbers_of[asset]}
         quiet = blocks.take(here, now, ahead.union(self._silence.missing))
         self._silence.hear_all(here.sensors[quiet], here.at[quiet])
-        self._clock.hear_all(map(blocks.assets.__getitem__, numbers[:moves]), times[:moves])
+        self._clock.hear_all(map(blocks.assets.__getitem__, numbers[:before]), times[:before])
         for place in np.flatnonzero(~quiet).tolist():
             track = blocks.tracks[here.sensors[place]]
             at, value, quality = int(here.at[place]), float(here.values[place]), int(here.qualities[place])
@@ -168,6 +180,8 @@ class Detector:
         if moves is not None:
             self._clock.hear(blocks.assets[here.sensors[-1]], int(here.at[-1]))
             yield from self._moved()
+        elif whole is not None:
+            yield from self._whole()
         return part.rows(slice(end, None))
 
     def _place(self, track: Track, at: int, value: float, quality: int, now: int) -> Sequence[Change]:
@@ -209,6 +223,7 @@ class Detector:
         """Stream time has moved: judge what was held, then see who is silent."""
         now = self._clock.time
         assert now is not None
+        self._rounds.begin(now)
         if not self._silence.begun:
             self._silence.begin(now)
         for asset in list(self._held):
@@ -216,6 +231,14 @@ class Detector:
         for silence in self._silence.pass_to(now):
             yield self._silence_change(silence)
         for told in self._groups.pass_to(now):
+            yield self._sign_change(told, now)
+        yield now
+
+    def _whole(self) -> Iterator[AlarmChange | int]:
+        """What was due has come: look at it before time moves on."""
+        now = self._clock.time
+        assert now is not None
+        for told in self._groups.pass_to(now, self._rounds.awaited(now)):
             yield self._sign_change(told, now)
         yield now
 
@@ -323,6 +346,7 @@ class Detector:
             self._blocks.look_at_all()
         return {
             "clock": self._clock.snapshot(),
+            "rounds": self._rounds.snapshot(),
             "silence": self._silence.snapshot(),
             "events": self._events.snapshot(),
             "tracks": self._tracks.snapshot(),
@@ -342,6 +366,7 @@ class Detector:
         """
         self._blocks = None
         self._clock.restore(state["clock"])
+        self._rounds.restore(state["rounds"])
         self._silence.restore(state["silence"])
         self._events.restore(state["events"])
         self._tracks.restore(state["tracks"])

@@ -15,7 +15,7 @@ import math
 from array import array
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,8 +25,6 @@ from schemas.times import MINUTE
 
 Times = NDArray[np.int64]
 
-SETTLE = 1 * MINUTE
-"""How long after its end a minute is judged: most stragglers have come, and need no second judgement."""
 SPARE = 30
 """Minutes for which there is room beyond what must be kept, so that making room is rare."""
 
@@ -201,7 +199,10 @@ class Told(NamedTuple):
 class Groups:
     """Watchers with what they remember."""
 
-    def __init__(self, watchers: Sequence[Watcher], lateness: int) -> None:
+    def __init__(
+        self, watchers: Sequence[Watcher], lateness: int, numbers: Mapping[str, int] | None = None
+    ) -> None:
+        """``numbers``: of the sensors, where somebody tells which of them are awaited."""
         self._lateness = lateness
         longest = max((watcher.minutes for watcher in watchers), default=0)
         self._back = lateness // MINUTE + longest + 1
@@ -209,22 +210,23 @@ class Groups:
         sensors = dict.fromkeys(sensor for watcher in watchers for sensor in watcher.sensors)
         # No reading is further ahead of what was judged than the longest gap after which that still counts.
         self._table = Table(sensors, most=2 * self._back + SPARE)
-        self._groups = [_Group(watcher, self._table, lateness) for watcher in watchers]
+        self._groups = [_Group(watcher, self._table, lateness, numbers or {}) for watcher in watchers]
         self._groups_of: dict[str, list[_Group]] = defaultdict(list)
         for group in self._groups:
             for sensor in group.watcher.sensors:
                 self._groups_of[sensor].append(group)
-        self._judged = -1
-        """The newest minute that is judged."""
+        self._judged = self._newest = -1
+        """The newest minute that all have judged, and that any has."""
         self._rewound = False
         """Whether a reading came for such a minute since."""
 
     def hear(self, sensor: str, at: int, value: float) -> None:
         """Take a reading that detection has accepted."""
-        if 0 <= (minute := self._table.put(sensor, at, value)) <= self._judged:
-            self._rewound = True
+        if 0 <= (minute := self._table.put(sensor, at, value)) <= self._newest:
             for group in self._groups_of[sensor]:
-                group.changed = minute if group.changed is None else min(group.changed, minute)
+                if minute <= max(self._judged, group.early):
+                    self._rewound = True
+                    group.changed = minute if group.changed is None else min(group.changed, minute)
 
     def columns(self, sensors: Sequence[str]) -> NDArray[np.intp]:
         """Which column of the table each sensor has; -1: nobody looks at it."""
@@ -233,7 +235,7 @@ class Groups:
     @property
     def judged(self) -> int:
         """The newest minute that is judged: readings of it, and of those before, change what was said."""
-        return self._judged
+        return self._newest
 
     def hear_all(self, columns: NDArray[np.intp], at: Times, values: NDArray[np.float64]) -> None:
         """Take accepted readings of minutes that are not judged, of each sensor in order."""
@@ -241,19 +243,28 @@ class Groups:
         if looked_at.any():
             self._table.put_all(columns[looked_at], at[looked_at], values[looked_at])
 
-    def pass_to(self, now: int) -> Iterator[Told]:
-        """Stream time is ``now``: judge every minute that is over and settled; again from the first that a
+    def pass_to(self, now: int, awaited: NDArray[np.bool_] | None = None) -> Iterator[Told]:
+        """Stream time is ``now``: judge every minute that is over; again from the first that a
         late reading changed.
+
+        ``awaited``: by number, the sensors from which something is to come yet of this minute. Groups that
+        wait for nobody judge it at once.
         """
-        ready = (now - SETTLE) // MINUTE - 1
-        if ready <= self._judged and not self._rewound:
+        ready = now // MINUTE - 1
+        if ready <= self._judged and not self._rewound and awaited is None:
             return
         self._rewound = False
-        self._table.reach(ready)
-        lapse = now - self._judged * MINUTE - self._lateness
+        here = now // MINUTE
+        self._table.reach(ready if awaited is None else here)
         for group in self._groups:
-            if group.changed is not None or group.due <= ready:
-                yield from group.pass_to(self._judged, ready, lapse)
+            judged = max(self._judged, group.early)
+            if awaited is not None and group.early < here and not awaited[group.numbers].any():
+                group.early = here
+            until = max(ready, group.early)
+            if group.changed is not None or group.due <= until:
+                lapse = now - judged * MINUTE - self._lateness
+                yield from group.pass_to(judged, until, lapse)
+            self._newest = max(until, self._newest)
         self._judged = max(ready, self._judged)
         self._table.keep = self._judged - self._back
 
@@ -271,7 +282,7 @@ class Groups:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot; groups that are new, or have other sensors, begin afresh."""
-        self._judged = state["judged"]
+        self._judged = self._newest = state["judged"]
         self._table.restore(state["table"])
         self._table.keep = self._judged - self._back
         kept: dict[Any, list[dict[str, Any]]] = defaultdict(list)
@@ -281,15 +292,17 @@ class Groups:
             if same := kept[group.name, *group.watcher.sensors]:
                 group.restore(same.pop(0))
         self._rewound = any(group.changed is not None for group in self._groups)
+        self._newest = max([self._judged, *(group.early for group in self._groups)])
 
 
 class _Group:
     """A watcher with its memory."""
 
-    def __init__(self, watcher: Watcher, table: Table, lateness: int) -> None:
+    def __init__(self, watcher: Watcher, table: Table, lateness: int, numbers: Mapping[str, int]) -> None:
         self.watcher, self._lateness = watcher, lateness
         self.name = type(watcher).__name__
         self._past = Past(table, watcher.sensors)
+        self.numbers = np.array([numbers[sensor] for sensor in watcher.sensors if sensor in numbers], np.intp)
         self._states: list[_Judged] = []
         """Those of one lateness, and the one before them to go on from."""
         self._told: dict[tuple[str, str, int], Sign] = {}
@@ -297,6 +310,8 @@ class _Group:
         """The minute of the next look; 0 as long as nothing was heard."""
         self.changed: int | None = None
         """The first minute that a late reading changed."""
+        self.early = -1
+        """The newest minute that was judged before it was over, as nothing more was to come of it."""
 
     @property
     def told(self) -> Iterable[Sign]:
@@ -376,11 +391,13 @@ class _Group:
             "told": list(self._told.values()),
             "due": self.due,
             "changed": self.changed,
+            "early": self.early,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a snapshot."""
         self._past.since, self.due, self.changed = state["since"], state["due"], state["changed"]
+        self.early = state["early"]
         self._states = [
             _Judged(minute, as_tuples(after), tuple(map(_sign, signs)))
             for minute, after, signs in state["states"]

@@ -8,12 +8,14 @@ of the whole city would: so the parts say what the whole would have said. Pure.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from schemas.city import City, Relation, Sensor
 from schemas.readings import Event, Frame, Tick
 from streams.clock import StreamClock
 from streams.detect import AHEAD
 from streams.groups import Watcher
+from streams.rounds import Rounds
 from streams.watchers import watchers
 
 
@@ -83,7 +85,7 @@ class Sorter:
     """Sorts one stream of records to its sites. ``clock`` has heard what came before."""
 
     def __init__(self, city: City, site_of: Mapping[str, str]) -> None:
-        self.clock = StreamClock(len(city.sensors_of))
+        self.clock, self._rounds = StreamClock(len(city.sensors_of)), Rounds(city)
         self._site_of = site_of
         self._asset = {sensor.id: sensor.asset for sensor in city.sensors}
 
@@ -102,6 +104,7 @@ class Sorter:
                 continue
             received = record.received
             hear, asset_of, site_of = self.clock.hear, self._asset, self._site_of
+            whole, number_of = self._rounds.hear, self._rounds.number
             for sensor, at, value, quality in zip(
                 record.sensors, record.at, record.values, record.qualities, strict=True
             ):
@@ -111,14 +114,30 @@ class Sorter:
                 columns.at.append(at)
                 columns.values.append(value)
                 columns.qualities.append(quality)
-                if hear(asset, at):
+                now = self.clock.time
+                moved = hear(asset, at)
+                is_whole = now is not None and at <= now + AHEAD and whole(number_of[sensor], at)
+                if moved:
                     yield from self._moved(open_, received)
+                elif is_whole:
+                    yield from self._tell_time(open_, received)
         yield from self._close(open_, received)
 
     def pass_to(self, at: int) -> Tick:
         """Time passed in silence: what every site must know."""
-        self.clock.pass_to(at)
+        if self.clock.pass_to(at):
+            self._rounds.begin(at)
         return Tick(at=at)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What ``restore`` needs, as JSON."""
+        return {**self.clock.snapshot(), "rounds": self._rounds.snapshot()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a snapshot; one of before there were rounds is one of the clock alone."""
+        self.clock.restore(state)
+        if "rounds" in state:
+            self._rounds.restore(state["rounds"])
 
     def _hears(self, event: Event) -> bool:
         """Whether an event moves stream time, by the rule of the detector."""
@@ -128,6 +147,16 @@ class Sorter:
     def _moved(
         self, open_: dict[str, _Columns], received: int
     ) -> Iterator[tuple[str | None, Frame | Event | Tick]]:
+        assert self.clock.time is not None
+        self._rounds.begin(self.clock.time)
+        return self._tell_time(open_, received)
+
+    def _tell_time(
+        self, open_: dict[str, _Columns], received: int
+    ) -> Iterator[tuple[str | None, Frame | Event | Tick]]:
+        """What came before stream time moved, then the time; the same time once more says that a round is
+        whole.
+        """
         assert self.clock.time is not None
         yield from self._close(open_, received)
         yield None, Tick(at=self.clock.time)

@@ -103,7 +103,7 @@ class KafkaLog:
         """What the MQTT broker counts as dropped, newest; and what of it stands on Kafka."""
         if (kept := load(settings, {self._name: STATE_PARTITION}).get(self._name)) is not None:
             self._states_written = kept.next
-            self._sorter.clock.restore(kept.state)
+            self._sorter.restore(kept.state)
             self._dropped_told = kept.state.get("dropped")
         self.last_received = time.monotonic()
         """When the last message came, on the monotonic clock."""
@@ -192,7 +192,7 @@ class KafkaLog:
         if not entries:
             return
         self._states_written += 1
-        state = self._sorter.clock.snapshot() | {"dropped": self._dropped_told}
+        state = self._sorter.snapshot() | {"dropped": self._dropped_told}
         kept = Kept(self._states_written, state)
         entries += [
             _Entry(self._settings.name(STATE), STATE_PARTITION, piece.key, piece.value, piece.headers)

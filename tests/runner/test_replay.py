@@ -185,8 +185,8 @@ def test_why_people_were_told_can_be_read_afterwards(storm: Path, capsys: pytest
     asked = ["alerts", "explain", incident[:8], "--data", str(storm), "--city", str(RIVERTON / "city.yaml")]
     assert main(asked) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("Wed 11:17  route: told city-desk: route.4 takes utility")
-    assert lines[1] == "Wed 11:17  sent: opened to city-desk: a new incident"
+    assert lines[0].startswith("Wed 11:16  route: told city-desk: route.4 takes utility")
+    assert lines[1] == "Wed 11:16  sent: opened to city-desk: a new incident"
     told = {line.split(" to ")[1].split(":")[0] for line in lines if "sent: " in line}
     assert told == {"city-desk", "ana", "power-desk", "duty-manager"}
     assert sum("sent: resolved" in line for line in lines) == len(told)
