@@ -16,6 +16,7 @@ from streams.peers import peer_watchers
 from streams.profiles import profile_watchers
 from streams.rain import rain_watchers
 from streams.sewers import sewer_watchers
+from streams.trips import trip_watchers
 from streams.valves import cut_watchers
 from streams.zones import zone_watchers
 
@@ -31,6 +32,7 @@ def watchers(city: City) -> list[Watcher]:
             *zone_watchers(district),
             *cut_watchers(district),
             *level_watchers(district),
+            *trip_watchers(district),
             *peer_watchers(district),
             *load_watchers(district),
             *profile_watchers(district),
