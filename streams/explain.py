@@ -143,6 +143,16 @@ class Explainer:
         )
 
 
+def _any_of(ways: Sequence[Way]) -> Way:
+    """A way as strong as the best of these, with the lags of all."""
+    return ways[0]._replace(
+        strength=max(way.strength for way in ways),
+        lag_min=min(way.lag_min for way in ways),
+        lag_usual=max(way.lag_usual for way in ways),
+        lag_max=max(way.lag_max for way in ways),
+    )
+
+
 def _key(episode: Episode) -> tuple[object, ...]:
     alarms = tuple((alarm.id, alarm.cleared) for alarm in episode.alarms)
     return (*episode.node, episode.onset, episode.places, alarms)
@@ -277,11 +287,38 @@ class _Part:
             for (node, after_end), way in self.pointed[index].items():
                 if not after_end and self.network.hidden_root(node):
                     reached[node][index] = way
+        self._even_out(reached)
         for node, ways in reached.items():
             if node not in self.at:
                 suspect = Suspect(self.network, node, ways, self.found, self.slacks)
                 if suspect.hope(self.paid) > HOPELESS:
                     yield suspect
+
+    def _even_out(self, reached: dict[Node, dict[int, Way]]) -> None:
+        """Places that one sign names explain what else is wrong in its utility equally well, and as fast: the
+        sign has weighed that, and their shares tell. Counted by the map again, the loudest sensor would be
+        the place.
+        """
+        for sign, episode in enumerate(self.found):
+            conditions = self.causes.pointed_at.get(episode.node.condition, frozenset())
+            named = [
+                ways
+                for place, _ in episode.places
+                for condition in conditions
+                if (ways := reached.get(Node(place, condition)))
+            ]
+            if len(named) < 2:
+                continue
+            utility = self.network.utility(episode.node.asset)
+            for index, other in enumerate(self.found):
+                if index == sign or self._is_sign(other) or self.network.utility(other.node.asset) != utility:
+                    continue
+                reaching = [ways for ways in named if index in ways]
+                if reaching:
+                    best = _any_of([ways[index] for ways in reaching])
+                    for ways in reaching:
+                        nodes, rules = ways[index].nodes, ways[index].rules
+                        ways[index] = best._replace(nodes=nodes, rules=rules)
 
     def _hidden_nodes(self, ripens: set[int]) -> list[Unseen]:
         """Those that may gain most, each from the onset that suits it best."""

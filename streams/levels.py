@@ -40,6 +40,9 @@ SPREAD = 5.0
 """Standard deviations of a reading that noise hardly ever makes."""
 SIGMA_M = 1e-4
 """No level is read more precisely than this."""
+SPIKE, ENOUGH = 6.0, 12
+"""A reading that is so many times further from those beside it than they are from theirs, and than readings
+are in the mean, is a spike; and readings that it takes to tell. Assumed."""
 REPEATS = 4
 """Equal readings in a row that are no chance."""
 PRESSED_M, LEAPT_M = 2.0, 6.0
@@ -102,7 +105,7 @@ class View:
 
     def __init__(self, rows: Row, at: int, pumps: list[Pump]) -> None:
         self.at, self.rows, self._pumps = at, rows, pumps
-        self.level = rows[:, 0].copy()
+        self.level = _without_spikes(rows[:, 0])
         self.known = (~np.isnan(self.level)).nonzero()[0]
         """Minutes with a level."""
         self.values = self.level[self.known]
@@ -183,6 +186,24 @@ def _column(names: list[str], sensor: str) -> int:
     if sensor not in names:
         names.append(sensor)
     return names.index(sensor)
+
+
+def _without_spikes(values: Row) -> Row:
+    """A copy without readings that leap away from both beside them, and back: no water does. Of the slopes to
+    the readings beside, the lesser is beyond noise and what level and pump do before and after.
+    """
+    found = values.copy()
+    known = (~np.isnan(values)).nonzero()[0]
+    told = values[known]
+    steps = told[1:] - told[:-1]
+    sizes = np.abs(steps)
+    if len(steps) < ENOUGH or sizes.max() * len(sizes) < SPIKE * sizes.sum():
+        return found
+    leaps, beside = np.minimum(sizes[1:-2], sizes[2:-1]), np.maximum(sizes[:-3], sizes[3:])
+    usual = (sizes.sum() - 2 * leaps.max()) / len(sizes)
+    spikes = (leaps > SPIKE * np.maximum(beside, usual)) & (steps[1:-2] * steps[2:-1] < 0)
+    found[known[2:-2][spikes]] = np.nan
+    return found
 
 
 def _held(values: Row) -> Row:

@@ -1,7 +1,8 @@
 """Where in a part of the water network too much is drawn: by pressures, by drains that rise in dry weather.
 
 In:  the means of a stretch of time before and one after, what the part took then, what is drawn too much.
-Out: junctions with their likelihood beside the likeliest: where a crew should begin to look.
+Out: the log likelihood of each junction; of one look, or of several, junctions with their likelihood beside
+     the likeliest: where a crew should begin to look.
 
 A draw at each junction is tried: which heads would fall, by how much? The formulas and numbers stand in
 docs/signs.md.
@@ -22,6 +23,9 @@ PRESSURE_M, LEVEL_M, DRAIN_M = 0.15, 0.02, 0.008
 """Noise of one reading; assumed."""
 MODEL_M, MODEL_SHARE = 0.15, 0.07
 """How far a computed change of head is off: so much, and this share of itself; assumed."""
+FLOWS_SHARE = 0.2
+"""How far the model is off, as a share, in what heads lose by the flows alone, wherever the draw is: one
+factor for all sensors, as mains are rougher or customers more than it says; assumed."""
 SIZES = (0.75, 1.0, 1.3)
 """The draw is tried at these shares of what the balance says."""
 WHOLE_MAX = 150
@@ -39,6 +43,10 @@ LORRY_LPS = 25.0
 """The most that a hydrant gives; assumed."""
 MOST, LEAST = 30, 0.02
 """How many places are told, and the least likelihood of one."""
+SEEN = 0.2
+"""What is left of the likelihood of a junction that was seen from one beside it; assumed."""
+LOG_LEAST = -12.0
+"""A place less likely than this beside the likeliest is hardly it, whatever other looks say."""
 
 
 class Sights(NamedTuple):
@@ -141,16 +149,47 @@ def drain_sensors(city: City, junction: str) -> Iterator[str]:
                 here.append(link.target)
 
 
-def places(seen: Sights, before: Stretch, after: Stretch, drawn: float, weather: Row) -> Places:
-    """The junctions where so much is likely drawn. ``weather`` are the rows of the last hours."""
+def likelihoods(seen: Sights, before: Stretch, after: Stretch, drawn: float, weather: Row) -> Row:
+    """By junction: the log likelihood that so much is drawn there, beside the likeliest (0).
+
+    ``weather`` are the rows of the last hours.
+    """
     likely = by_heads(seen, before, after, drawn) + by_drains(seen, before.rows, after.rows, drawn, weather)
+    found: Row = np.maximum(likely - likely.max(), LOG_LEAST)
+    return found
+
+
+def places(seen: Sights, likely: Row) -> Places:
+    """The junctions where a crew should begin to look, in this order.
+
+    Who is at a junction sees those beside it that have no sensor too. So each counts with its own likelihood
+    and theirs, but for what those before it in the list have seen: of that a part is left.
+    """
     share = np.exp(likely - likely.max())
+    left, told, least = share.copy(), dict[int, float](), SEEN * _around(seen, share)
+    while len(told) < min(MOST, len(share)):
+        begun = np.maximum(_around(seen, left), least)
+        index = min(
+            (one for one in range(len(begun)) if one not in told),
+            key=lambda one: (-round(float(begun[one]), 3), -share[one], one),
+        )
+        if begun[index] < LEAST:
+            break
+        told[index] = float(begun[index])
+        for other in (index, *seen.near[index]):
+            if other == index or not seen.measured[other]:
+                left[other] = 0.0
+    order = sorted(told, key=lambda one: -told[one])
+    most = told[order[0]]
+    found = [(seen.mains.junctions[index], round(told[index] / most, 3)) for index in order]
+    return tuple((junction, chance) for junction, chance in found if chance >= LEAST)
+
+
+def _around(seen: Sights, share: Row) -> Row:
+    """By junction: its share, and those of the ones beside it that have no sensor."""
     hidden = np.where(seen.measured, 0.0, share)
-    begun = share + [sum(hidden[other] for other in near) for near in seen.near]
-    begun /= begun.max()
-    order = sorted(range(len(begun)), key=lambda one: (-round(begun[one], 3), -share[one], one))
-    told = [(seen.mains.junctions[index], round(float(begun[index]), 3)) for index in order[:MOST]]
-    return tuple((junction, share) for junction, share in told if share >= LEAST)
+    found: Row = share + [sum(hidden[other] for other in near) for near in seen.near]
+    return found
 
 
 def by_heads(seen: Sights, before: Stretch, after: Stretch, drawn: float) -> Row:
@@ -185,13 +224,30 @@ def _change(before: Row, after: Row, noise: float) -> tuple[float, float]:
 
 
 def _fit(computed: Row, seen: Row, noise: Row) -> Row:
-    """Log likelihoods of what was seen, for each row computed; a change common to all sensors is free."""
+    """Log likelihoods of what was seen, for each row computed. A change common to all sensors is free, and
+    so, within ``FLOWS_SHARE``, is a multiple of what all rows have in common.
+    """
     middle = np.median(computed, axis=1, keepdims=True)
     spread = np.sqrt(noise**2 + MODEL_M**2 + (MODEL_SHARE * (computed - middle)) ** 2)
     weight = 1 / spread**2
-    rest = seen - computed
-    rest -= (rest * weight).sum(axis=1, keepdims=True) / weight.sum(axis=1, keepdims=True)
-    found: Row = -np.log(spread).sum(axis=1) - (rest**2 * weight).sum(axis=1) / 2
+    weight_all = weight.sum(axis=1)
+
+    def without_mean(rows: Row) -> Row:
+        found: Row = rows - ((rows * weight).sum(axis=1) / weight_all)[:, None]
+        return found
+
+    rest, flows = (
+        without_mean(seen - computed),
+        without_mean(np.broadcast_to(computed.mean(axis=0), computed.shape)),
+    )
+    sure = (flows**2 * weight).sum(axis=1) + 1 / FLOWS_SHARE**2
+    factor = (flows * rest * weight).sum(axis=1) / sure
+    found: Row = (
+        -np.log(spread).sum(axis=1)
+        - (rest**2 * weight).sum(axis=1) / 2
+        + factor**2 * sure / 2
+        - np.log(sure * FLOWS_SHARE**2) / 2
+    )
     return found
 
 

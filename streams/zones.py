@@ -39,7 +39,7 @@ from streams.balances import (
 )
 from streams.groups import Past, Places, Sign
 from streams.hydraulics import Mains, Row, parts
-from streams.places import Sights, Stretch, has_grown, places, sights, sights_sensors
+from streams.places import Sights, Stretch, has_grown, likelihoods, places, sights, sights_sensors
 from streams.rows import medians
 
 Indices = NDArray[np.intp]
@@ -67,10 +67,11 @@ PASSED_ON, MOSTLY = 0.4, 0.8
 """Where a zone beside falls by this share of the excess, or that of the rise, water only goes another way."""
 SWITCH_LPS, SWITCH_BLOCKS = 12.0, 2
 """A pump that began or ended to give so much between so many blocks and the ones after."""
-FOLLOWS, FOLLOWS_TOLD, FOLLOWS_MOST = 0.4, 2, 100
+FOLLOWS, FOLLOWS_TOLD, FOLLOWS_MOST, FOLLOWS_SIGMAS = 0.4, 2, 100, 2.5
 """A zone whose demand jumps by this share of it, more often than not, is not balanced by the model: a link is
 wrong, or a meter. Nothing is told of it, from the first time on, but, from the second on, that the model is
-wrong. Assumed."""
+wrong. Where that share is less than so many deviations of the noise that tanks make, a jump tells nothing.
+Assumed."""
 STARVES = 0.3
 """A zone that takes less than this of what it should is dry, or a level lies; assumed."""
 STEADY_LPS = 1.0
@@ -85,6 +86,8 @@ LASTS = 12 * 60 * MINUTE
 """After this a sign ends, whatever became of it; assumed."""
 LOOKS = {"excess_draw": (2, 4, 6), "growing_draw": (2, 4, 8, 14, 20, 26)}
 """Blocks after the first, at which a sign's places are looked for again: what grows is seen better later."""
+STILL_DRAWN = 0.75
+"""Part of the draw that must be left, or its places are not looked for again: it may be ending. Assumed."""
 
 
 class Open(NamedTuple):
@@ -98,6 +101,9 @@ class Open(NamedTuple):
     """What each zone took before."""
     size: float
     places: Places
+    likely: tuple[float, ...] = ()
+    """By junction: the log likelihood, as the mean of all looks."""
+    looks: int = 0
     cleared: int | None = None
 
     def sign(self) -> Sign:
@@ -260,13 +266,14 @@ class _Look:
         now, then = self._record.now - SWITCH_BLOCKS, self._record.now - 2 * SWITCH_BLOCKS
         found = [list(of) for of in known]
         for zone, of in enumerate(found):
-            jump = abs(
-                self._record.mean(zone, (now, self._record.now)) - self._record.mean(zone, (then, now))
-            )
+            spans = (now, self._record.now), (then, now)
+            jump = abs(self._record.mean(zone, spans[0]) - self._record.mean(zone, spans[1]))
+            least = FOLLOWS_SIGMAS * math.hypot(*(self._record.noise(zone, span) for span in spans))
             for place in map(int, np.flatnonzero(turned)):
-                if not math.isnan(jump):
+                share = FOLLOWS * float(steps[place])
+                if not math.isnan(jump) and share > least:
                     moved, stood = of[place]
-                    with_it = jump > FOLLOWS * float(steps[place])
+                    with_it = jump > share
                     moved, stood = (moved + 1, stood) if with_it else (moved, stood + 1)
                     if moved + stood > FOLLOWS_MOST:  # what was long ago counts less
                         moved, stood = moved // 2, stood // 2
@@ -415,9 +422,8 @@ class _Look:
 
     def _found(self, zone: int, condition: str, onset: int, then: Span, size: float) -> Open:
         base = tuple(number(self._record.mean(other, then, "base")) for other in range(len(self._zones)))
-        one = Open("", condition, onset, self._at, base, round(size, 2), ())
-        told = self._places(zone, one)
-        return one._replace(asset=self._sights[zone].called(told), places=told)
+        one = self._placed(zone, Open("", condition, onset, self._at, base, round(size, 2), ()))
+        return one._replace(asset=self._sights[zone].called(one.places))
 
     def _again(self, zone: int, one: Open) -> Open:
         """Size and places again, with what has come in since."""
@@ -429,11 +435,17 @@ class _Look:
         ]
         grown = middle([pair for pair in others if pair[0] > 0])
         base, taken = one.base[zone], self._record.mean(zone, now)
-        if base and grown and taken - base * grown > one.size / 2:
-            one = one._replace(size=round(taken - base * grown, 2))
-        return one._replace(places=self._places(zone, one))
+        if base and grown:
+            size = taken - base * grown
+            if size < STILL_DRAWN * one.size:
+                return one
+            one = one._replace(size=number(size) or one.size)
+        return self._placed(zone, one)
 
-    def _places(self, zone: int, one: Open) -> Places:
+    def _placed(self, zone: int, one: Open) -> Open:
+        """With its places, by this look and those before: they share the model's errors, so many count as
+        one.
+        """
         rows = self._past.window(self._at, ZoneWatch.minutes)
         begun = len(rows) - 1 - (self._at - one.onset) // MINUTE
         before, after = _stretches(self._zones[zone], rows, begun, slow=one.condition == "growing_draw")
@@ -441,9 +453,13 @@ class _Look:
         taken = self._record.mean(zone, (now - max(min(len(after) // BLOCK, ENDS), 1), now))
         base = one.base[zone]
         if len(before) < FEW or len(after) < FEW or base is None or math.isnan(taken):
-            return one.places
-        return places(
-            self._sights[zone], Stretch(rows[before], base), Stretch(rows[after], taken), one.size, rows
+            return one
+        seen, then, since = self._sights[zone], Stretch(rows[before], base), Stretch(rows[after], taken)
+        likely = likelihoods(seen, then, since, one.size, rows)
+        if one.looks:
+            likely = (np.array(one.likely) * one.looks + likely) / (one.looks + 1)
+        return one._replace(
+            places=places(seen, likely), likely=tuple(likely.round(3).tolist()), looks=one.looks + 1
         )
 
 

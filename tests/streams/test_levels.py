@@ -237,6 +237,24 @@ def test_a_shut_valve_leaves_the_level_and_takes_the_pressure() -> None:
     assert (sign.asset, sign.condition, sign.places) == ("tank", "cut_off", (("valve", 1.0),))
 
 
+@pytest.mark.parametrize("spike", [0.0, 13.0])
+def test_one_wrong_reading_is_no_slope(spike: float) -> None:
+    """A slow tank, no pressure beside it: by a spike it would seem to have moved, and to stand since."""
+    sensors = tuple(one for one in CITY.sensors if one.id != "corner/pressure")
+    (watcher,) = (
+        one
+        for one in level_watchers(CITY.model_copy(update={"sensors": sensors}))
+        if "tank/level" in one.sensors
+    )
+    noise = np.random.default_rng(5)
+    rows = [
+        {"pump/run": 1.0, "pump/voltage": 1.0, "tank/level": 3.0 + 0.0013 * minute + noise.normal(0, 0.016)}
+        for minute in range(240)
+    ]
+    rows[200]["tank/level"] += spike
+    assert _of(watcher, rows, shuffled=False) == []
+
+
 def test_pumps_that_stand_by_themselves() -> None:
     """One stands though its level asks for it, the other though it always runs."""
     signs = judged(day(tripped))

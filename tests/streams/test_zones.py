@@ -20,6 +20,7 @@ AREA_M2, NOISE_M = 60.0, 0.015
 MEASURED = ("l1", "l4", "l6", "h1", "h3")
 LOW, HIGH = ("l1", "l2", "l3", "l4", "l5", "l6"), ("h1", "h2", "h3", "h4")
 RINGS = (("l1", "l2", "l3", "l4", "l5", "l6"), ("h1", "h2", "h3", "h4"))
+BESIDE = {ring[at]: (ring[at - 1], ring[(at + 1) % len(ring)]) for ring in RINGS for at in range(len(ring))}
 
 
 def _asset(name: str, utility: str, kind: str, **properties: float) -> dict[str, Any]:
@@ -256,13 +257,15 @@ def test_leak_is_told_while_it_grows() -> None:
     ("where", "passed_by", "beyond"), [("l2", {"storm-2", "storm-3"}, "l4"), ("l3", {"storm-3"}, "l1")]
 )
 def test_wet_drain_tells_neighbours_apart(where: str, passed_by: set[str], beyond: str) -> None:
-    """Pressures hardly tell l2 from l3; the drain that stays dry does: nobody looks beyond the other one."""
+    """Pressures hardly tell l2 from l3; the drain that stays dry does: who begins at the first place sees it,
+    and hardly anybody looks beyond the other one.
+    """
     town = Town(190, {where: steady(30.0, 150, 190, 190)})
     assert {name for name in ("storm-2", "storm-3") if town.values[f"{name}/depth"][-1] > 0.03} == passed_by
     (sign,) = signs(town)
-    shares = dict(sign.places)
-    assert shares[where] > 0.9
-    assert shares.get(beyond, 0.0) < 0.3
+    first, _ = sign.places[0]
+    assert where in (first, *BESIDE[first])
+    assert dict(sign.places).get(beyond, 0.0) < 0.3
 
 
 def test_rain_silences_drains() -> None:
