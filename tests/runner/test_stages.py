@@ -14,11 +14,13 @@ from collectors.intake import Intake
 from runner.answering import answered
 from runner.core import Core
 from runner.kafka.correlating import Correlate, JoinDomains
+from runner.kafka.merging import in_blocks
 from runner.kafka.murmur import murmur2
 from runner.kafka.records import Districts, Layout, Place, headers_of, partition_of
 from runner.kafka.stages import Detect, Output, Part, Record, Stage
 from schemas.city import City
 from schemas.cityfile import load_city
+from schemas.readings import Block
 from schemas.topics import ALARMS, DEAD_LETTERS, DECISIONS, INCIDENTS, NOTIFICATIONS, Topic
 from schemas.vocabulary import load_vocabulary
 from streams.causes import load_causes
@@ -198,6 +200,24 @@ def test_domains_on_partitions_of_their_own_say_what_one_process_says(chance: Ra
 
 
 WHOLE_DIVIDED = whole_city(DIVIDED)
+
+
+def test_frames_joined_to_blocks_say_the_same() -> None:
+    """The ledger thinks in columns what workers think one by one."""
+    batch = Intake(MODEL).step(HOUR)
+    frames = [record for _, record in Sorter(MODEL, LAYOUT.site_of).step(batch.records)]
+    blocks = list(in_blocks(frames))
+    one_by_one, in_columns = Core(MODEL, VOCABULARY, told=True), Core(MODEL, VOCABULARY, told=True)
+    expected = [one_by_one.step(record) for record in frames]
+    found = [in_columns.step(record) for record in blocks]
+
+    assert any(isinstance(record, Block) for record in blocks)
+    assert len(blocks) < len(frames)
+    for what in ("alarms", "incidents", "notifications", "decisions"):
+        said = [str(one) for outputs in expected for one in getattr(outputs, what)]
+        assert sorted(str(one) for outputs in found for one in getattr(outputs, what)) == sorted(said)
+        assert said
+    assert in_columns.counts == one_by_one.counts
 
 
 @given(st.lists(st.binary(max_size=20)))
