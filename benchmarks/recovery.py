@@ -29,8 +29,6 @@ from tests.servers import Kafka, Mosquitto, free_ports
 
 START = parse_time("2025-06-04T09:00:00Z")
 SESSION_SECONDS = 10
-AT_ONCE = 50_000
-"""Messages that the publishing client may hold."""
 PLACE = "127.0.0.1"
 
 
@@ -53,8 +51,7 @@ def main() -> None:
             with running(verb("collect", "--broker", broker.address, *where)) as collector:
                 assert collector.stdout is not None
                 collector.stdout.readline()
-                for first in range(0, sensors, AT_ONCE):
-                    publish(mqtt, spoken(sensors, 0)[first : first + AT_ONCE])
+                publish(mqtt, spoken(sensors, 0))
                 away = {
                     kind: [one_kill(where, shell, member, mqtt, sensors, 2 + turn) for turn in range(rounds)]
                     for turn, (kind, shell, member) in enumerate(KINDS)

@@ -30,6 +30,8 @@ LOOK_SECONDS = 0.02
 QUIET_SECONDS = 1.5
 """A topic that has not grown for so long is complete."""
 PATIENCE_SECONDS = 120.0
+AT_ONCE = 50_000
+"""Messages that are under way at most: MQTT has 65,535 numbers for them."""
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -52,9 +54,11 @@ def publish(port: int, messages: Sequence[Message]) -> None:
     client.max_inflight_messages_set(1000)
     client.connect("127.0.0.1", port)
     client.loop_start()
-    sent = [client.publish(message.topic, message.payload, qos=1) for message in messages]
-    for one in sent:
-        one.wait_for_publish(PATIENCE_SECONDS)
+    for first in range(0, len(messages), AT_ONCE):
+        some = messages[first : first + AT_ONCE]
+        sent = [client.publish(message.topic, message.payload, qos=1) for message in some]
+        for one in sent:
+            one.wait_for_publish(PATIENCE_SECONDS)
     client.disconnect()
     client.loop_stop()
 
