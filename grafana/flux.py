@@ -359,29 +359,43 @@ def timeline(alarm_rows: str, name: str = WHAT) -> str:
     )
 
 
-def or_words(lines: str, label: str, words: str, state: str) -> str:
-    """States as they are; where there are none, a line that says so: Grafana's state timeline would speak of
-    missing fields.
+def or_rows(found: str, columns: Sequence[str], *instead: str) -> str:
+    """Rows as they are, of these columns; where there are none, others (records in Flux, without braces).
 
-    ``label``: the column that names a line. ``state``: that of the words.
+    Some of Grafana's panels have no words for nothing, or fail over it.
     """
+    kept = ", ".join(f"{column}: r.{column}" for column in columns)
+    others = ", ".join(f"{{{row}, real: 0, before: 0}}" for row in instead)
     return script(
-        f"some = {lines}\n  |> map(fn: (r) => ({{_time: r._time, _value: r._value, {label}: r.{label}, "
-        "none: 0, rows: 1})) |> group()",
-        f'nothing = array.from(rows: [{{_time: v.timeRangeStart, _value: "{state}", '
-        f"{label}: {_literal(words)}, none: 1, rows: 1}}])",
+        f"some = {found}\n  |> map(fn: (r) => ({{{kept}, real: 1, before: 1}})) |> group()",
+        f"nothing = array.from(rows: [{others}])",
         flow(
             "union(tables: [some, nothing])",
             "group()",
-            'sort(columns: ["none", "_time"])',
-            'cumulativeSum(columns: ["rows"])',
-            "filter(fn: (r) => r.none == 0 or r.rows == 1)",
-            f'keep(columns: ["_time", "_value", "{label}"])',
-            f'group(columns: ["{label}"])',
-            'sort(columns: ["_time"])',
+            'sort(columns: ["real"], desc: true)',
+            'cumulativeSum(columns: ["before"])',
+            "filter(fn: (r) => r.real == 1 or r.before == 0)",
+            f"keep(columns: {_names(columns)})",
         ),
         imports=["array"],
     )
+
+
+def or_words(lines: str, label: str, words: str, state: str) -> str:
+    """States as they are; where there are none, a line of one ``state`` whose ``label`` says so."""
+    nothing = f'_time: v.timeRangeStart, _value: "{state}", {label}: {_literal(words)}'
+    return flow(
+        or_rows(lines, ("_time", "_value", label), nothing),
+        f'group(columns: ["{label}"])',
+        'sort(columns: ["_time"])',
+    )
+
+
+def text(query: str, column: str, words: str) -> str:
+    """A column of texts as Grafana's logs want them; ``words`` where there is none."""
+    line = f"map(fn: (r) => ({{_time: v.timeRangeStop, _value: r.{column}}}))"
+    nothing = f"_time: v.timeRangeStop, _value: {_literal(words)}"
+    return or_rows(flow(query, line), ("_time", "_value"), nothing)
 
 
 def counted(query: str) -> str:

@@ -28,6 +28,8 @@ from grafana import flux, look
 from grafana.names import DATASOURCE, DATASOURCE_TYPE
 
 Panel = builder.Builder[models.Panel]
+LEAST = -1e9
+"""Below every number: what has none is coloured as what lies below the first step."""
 Overrides = Mapping[str, Mapping[str, Any]]
 """By the name of a field: what differs there, by Grafana's property ids."""
 
@@ -179,11 +181,11 @@ def rows(
     return panel
 
 
-def prose(title: str, says: str, query: str, column: str, **place: Any) -> logs.Panel:
+def prose(title: str, says: str, query: str, column: str, *, empty: str, **place: Any) -> logs.Panel:
     """A text as long as it is: cells of tables cut it, up to Grafana 11. ``query`` gives a row with it."""
-    line = f"map(fn: (r) => ({{_time: v.timeRangeStop, _value: r.{column}}}))"
+    asked = flux.text(query, column, empty)
     return (
-        common_to(logs.Panel(), title, says, [flux.flow(query, line)], **place)
+        common_to(logs.Panel(), title, says, [asked], empty=empty, **place)
         .show_time(False)
         .wrap_log_message(True)
         .enable_log_details(False)
@@ -200,12 +202,12 @@ def figure(
     empty: str = "none",
     **place: Any,
 ) -> stat.Panel:
-    """One number, coloured by the step that it reached; ``empty`` is what stands there without any."""
+    """One number, coloured by the step that it reached; ``empty`` is what stands there, grey, without any."""
     return (
         common_to(stat.Panel(), title, says, [query], **place)
         .unit(unit)
         .no_value(empty)
-        .thresholds(_steps(steps))
+        .thresholds(_steps([(None, look.STATES["unknown"]), (LEAST, steps[0][1]), *steps[1:]]))
         .color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.THRESHOLDS))
         .color_mode(shapes.BigValueColorMode.VALUE)
         .graph_mode(shapes.BigValueGraphMode.NONE)

@@ -69,6 +69,7 @@ def build(city: City) -> dict[str, Any]:
                     flux.timeline(flux.touching(name), 'r.utility + " · " + r.asset + " " + r.condition'),
                     width=24,
                     height=16,
+                    empty="no alarm in this time range",
                 ),
             ],
         },

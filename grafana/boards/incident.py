@@ -8,6 +8,7 @@ from schemas.city import City
 from schemas.points import ALTERNATIVE, EXPECTED, FORETOLD, INCIDENT, MEMBER, NOTIFICATION, STEP
 
 THIS = "${incident}"
+CHOOSE = "choose an incident, or widen the time range"
 BEGINS, FOLLOWS = "arc__begins", "arc__follows"
 """Rings of a node, as Grafana's node graph calls them: whether nothing brought it, or something did."""
 _ONLY = f'filter(fn: (r) => r.incident == "{THIS}")'
@@ -30,6 +31,7 @@ def build(city: City) -> dict[str, Any]:
                     "summary",
                     width=24,
                     height=4,
+                    empty=CHOOSE,
                 ),
                 panels.rows(
                     "At a glance",
@@ -46,7 +48,7 @@ def build(city: City) -> dict[str, Any]:
                     shared.asset_links(name, "Root"),
                     width=24,
                     height=4,
-                    empty="choose an incident, or widen the time range",
+                    empty=CHOOSE,
                 ),
             ],
             "Why": [_explanation(name), _alternatives(name), _graph(name), _steps(name)],
@@ -57,7 +59,7 @@ def build(city: City) -> dict[str, Any]:
                     _members(name),
                     width=24,
                     height=16,
-                    empty="this incident holds no alarm in this time range",
+                    empty="no alarm of it in this time range",
                 )
             ],
             "What comes of it": [_expected(name), _foretold(name)],
@@ -89,18 +91,27 @@ def _graph(city: str) -> panels.Panel:
         f"{BEGINS}: 1.0}}))",
         f"effects = steps |> map(fn: (r) => ({{id: {effect}, title: r.effect, subtitle: r.effect_condition, "
         f"{BEGINS}: 0.0}}))",
-        flux.flow(
-            "union(tables: [causes, effects])",
-            'group(columns: ["id"])',
-            f'min(column: "{BEGINS}")',
-            "group()",
-            f"map(fn: (r) => ({{r with {FOLLOWS}: 1.0 - r.{BEGINS}}}))",
+        flux.or_rows(
+            flux.flow(
+                "union(tables: [causes, effects])",
+                'group(columns: ["id"])',
+                f'min(column: "{BEGINS}")',
+                "group()",
+                f"map(fn: (r) => ({{r with {FOLLOWS}: 1.0 - r.{BEGINS}}}))",
+            ),
+            ("id", "title", "subtitle", BEGINS, FOLLOWS),
+            f'id: "?", title: "?", subtitle: "no cause is known", {BEGINS}: 0.0, {FOLLOWS}: 1.0',
+            f'id: "-", title: "this incident", subtitle: "-", {BEGINS}: 0.0, {FOLLOWS}: 1.0',
         ),
     )
-    edges = flux.flow(
-        steps,
-        f'map(fn: (r) => ({{id: {cause} + " to " + {effect}, source: {cause}, target: {effect}, '
-        'mainstat: string(v: int(v: r.lag_seconds / 60.0)) + " min", secondarystat: r.rule}))',
+    edges = flux.or_rows(
+        flux.flow(
+            steps,
+            f'map(fn: (r) => ({{id: {cause} + " to " + {effect}, source: {cause}, target: {effect}, '
+            'mainstat: string(v: int(v: r.lag_seconds / 60.0)) + " min", secondarystat: r.rule}))',
+        ),
+        ("id", "source", "target", "mainstat", "secondarystat"),
+        'id: "? to -", source: "?", target: "-", mainstat: "-", secondarystat: "-"',
     )
     colours = {BEGINS: look.ALARMED, FOLLOWS: look.STATES["unknown"]}
     panel = panels.graph(
@@ -152,6 +163,7 @@ def _explanation(city: str) -> panels.Panel:
         "explanation",
         width=16,
         height=10,
+        empty=CHOOSE,
     )
 
 

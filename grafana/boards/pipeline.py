@@ -74,7 +74,7 @@ def _parts(city: str) -> panels.Panel:
         label="part",
         width=16,
         height=6,
-        empty=NOT_HERE,
+        empty="not reported",
         nothing="unknown",
     )
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from grafana import files, look, rules, watch
+from grafana.boards import incident
 from runner.influx.lines import Lines
 from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, alarm_id, incident_id
 from schemas.cityfile import load_city
@@ -107,6 +108,20 @@ def test_a_state_timeline_says_in_words_that_there_is_nothing(room: Room) -> Non
     assert calm.columns["_value"] == ["normal"]
     assert calm.labels["line"] not in lines
     assert "storm-4 depth_high" in lines
+
+
+def test_an_incident_without_a_chain_is_a_picture_that_says_so(room: Room) -> None:
+    """Grafana's node graph fails over an answer without columns; its texts would be empty."""
+    queries = [question.query for question in ALL if question.title == "Causal chain"]
+    queries += [question.query for question in ALL if question.title in {"What happened", "In words"}]
+    [nodes], [edges], [happened], [words] = (
+        room.ask(query.replace("${incident}", "none")) for query in queries
+    )
+
+    assert nodes.columns["subtitle"] == ["no cause is known", "-"]
+    assert (edges.columns["source"], edges.columns["target"]) == (["?"], ["-"])
+    assert happened.columns["_value"] == words.columns["_value"] == [incident.CHOOSE]
+    assert "?" not in room.ask(queries[0])[0].columns["title"]
 
 
 def test_the_empty_ones_are_there() -> None:
@@ -276,7 +291,7 @@ def test_what_began_long_ago_and_still_stands_is_seen(room: Room) -> None:
     alarm("booster-1", 0, room.at("08:00"), "cleared")
     alarm("junction-h00", 0, long_ago + DAY, "cleared")
     alarm("junction-h01", 0, room.at("08:00"), "retracted")
-    incident = room.revisions[0].model_copy(
+    long_open = room.revisions[0].model_copy(
         update={
             "id": incident_id(CITY.city, stands.id),
             "opened": stands.raised,
@@ -284,11 +299,11 @@ def test_what_began_long_ago_and_still_stands_is_seen(room: Room) -> None:
             "members": [Member(asset=stands.asset, condition=stands.condition, since=stands.raised)],
         }
     )
-    room.write(lines.of(incident))
+    room.write(lines.of(long_open))
 
     def column(board: str, title: str, name: str, stop: str = "11:00") -> list[str]:
         query = next(one.query for one in ALL if (one.board, one.title) == (board, title))
-        answer = room.ask(query.replace("${run}", "long-ago").replace("${incident}", incident.id), stop=stop)
+        answer = room.ask(query.replace("${run}", "long-ago").replace("${incident}", long_open.id), stop=stop)
         return [value for table in answer for value in table.columns.get(name, [table.labels.get(name, "")])]
 
     assert column("city", "Standing alarms", "_value") == ["1"]
@@ -297,8 +312,8 @@ def test_what_began_long_ago_and_still_stands_is_seen(room: Room) -> None:
     assert set(column("water", "Alarms", "line")) == {"tank-1 low", "booster-1 low"}
     assert column("load", "Stale alarms", "_value") == ["1"]
     assert column("city", "Open incidents", "_value") == ["1"]
-    assert column("city", "Incidents", "Incident") == [incident.id]
-    assert column("city", "annotation Incidents", "text") == [incident.summary]
-    assert column("incident", "What happened", "What") == [incident.summary]
+    assert column("city", "Incidents", "Incident") == [long_open.id]
+    assert column("city", "annotation Incidents", "text") == [long_open.summary]
+    assert column("incident", "What happened", "_value") == [long_open.summary]
     assert column("incident", "Alarms of all utilities", "line") == ["water · tank-1 low"]
     assert column("asset", "Part of", "Incident") == []
