@@ -8,13 +8,12 @@ clock is flagged and never moves stream time. State is bounded: the readings of 
 """
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from schemas.alarms import Alarm, AlarmChange, AlarmMove, Severity, alarm_id
+from schemas.alarms import AlarmChange, Severity
 from schemas.city import City
 from schemas.readings import Block, Event, Frame, Tick
 from schemas.times import MINUTE
@@ -22,7 +21,9 @@ from schemas.vocabulary import Vocabulary
 from streams.blocks import Blocks
 from streams.clock import StreamClock, ToldClock
 from streams.events import EventWatch
-from streams.groups import Groups, Places, Told, Watcher
+from streams.fastclocks import AHEAD, FastClocks, Held
+from streams.groups import Groups, Told, Watcher
+from streams.raising import Raising
 from streams.rounds import Rounds
 from streams.silence import Silence, SilenceWatch
 from streams.track import Change, Track, compare
@@ -32,26 +33,6 @@ from streams.watchers import watchers
 
 LATENESS = 30 * MINUTE
 """Readings older than stream time by more than this are stored, and detect nothing."""
-AHEAD = 5 * MINUTE
-"""How far a reading may be ahead of stream time."""
-JUDGED_AFTER = 2 * MINUTE
-"""A reading still ahead when stream time has moved this far since it came has a fast clock."""
-HELD_MAX = 100
-"""Readings of one asset that wait for the judgement on its clock; more are flagged at once."""
-FLAGGED_MIN = 3
-"""Flagged readings in a row before a clock is called ahead."""
-
-
-@dataclass(slots=True)
-class Held:
-    """A reading ahead of stream time that waits: a fast clock, or is everyone else silent?"""
-
-    track: Track
-    at: int
-    value: float
-    quality: int
-    came: int | None
-    """Stream time when it came."""
 
 
 class Detector:
@@ -79,10 +60,9 @@ class Detector:
         watching = watchers(city) if watching is None else watching
         self._groups = Groups(watching, lateness, self._rounds.number)
         self._events = EventWatch()
-        self._held: dict[str, list[Held]] = {}
-        self._ahead: dict[str, tuple[int, int]] = {}
-        """Assets with flagged readings in a row: how many, and stream time at the first."""
         self.counts: Counter[str] = Counter()
+        self._fast = FastClocks(self.counts)
+        self._raising = Raising(city, self._clock)
 
     @property
     def stream_time(self) -> int | None:
@@ -117,11 +97,11 @@ class Detector:
                 continue
             moved = (now is None or at > now) and hear(track.spec.asset, at)
             if now is None or at > now + AHEAD:
-                self._hold(track, at, value, quality)
+                self._fast.hold(Held(track, at, value, quality, self._clock.time))
             else:
                 if found := self._place(track, at, value, quality, now):
-                    yield from self._changes(track, found, at)
-                if self._ahead and track.spec.asset in self._ahead:
+                    yield from self._raising.of_track(track, found, at)
+                if self._fast.ahead and track.spec.asset in self._fast.ahead:
                     yield from self._clock_right(track.spec.asset, at)
                 if whole(track.number, at) and not moved and not self._told:
                     yield from self._whole()
@@ -164,7 +144,7 @@ class Detector:
         before = int(np.searchsorted(later, end)) if moves is None else moves
         here = part.rows(slice(end))
         self._rounds.hear_all(here, now + AHEAD)
-        ahead = {number for asset in self._ahead for number in blocks.numbers_of[asset]}
+        ahead = {number for asset in self._fast.ahead for number in blocks.numbers_of[asset]}
         quiet = blocks.take(here, now, ahead.union(self._silence.missing))
         self._silence.hear_all(here.sensors[quiet], here.at[quiet])
         self._clock.hear_all(map(blocks.assets.__getitem__, numbers[:before]), times[:before])
@@ -174,7 +154,7 @@ class Detector:
             if place == end - 1 and moves is not None:
                 self._clock.hear(track.spec.asset, at)
             if at > now + AHEAD:
-                self._hold(track, at, value, quality)
+                self._fast.hold(Held(track, at, value, quality, self._clock.time))
             else:
                 yield from self._put(track, at, value, quality, now)
         if moves is not None:
@@ -214,7 +194,7 @@ class Detector:
             self.counts["unknown"] += 1
             return
         for asset, change, severity in self._events.step(event):
-            yield self._change(asset, None, change, severity, event.at)
+            yield self._raising.change(asset, None, change, severity, event.at)
         punctual = self._clock.time is None or event.at <= self._clock.time + AHEAD
         if punctual and self._clock.hear(event.asset, event.at):
             yield from self._moved()
@@ -226,12 +206,12 @@ class Detector:
         self._rounds.begin(now)
         if not self._silence.begun:
             self._silence.begin(now)
-        for asset in list(self._held):
+        for asset in self._fast.waiting:
             yield from self._judge(asset, now)
         for silence in self._silence.pass_to(now):
-            yield self._silence_change(silence)
+            yield self._raising.of_silence(silence)
         for told in self._groups.pass_to(now):
-            yield self._sign_change(told, now)
+            yield self._raising.of_sign(told, now)
         yield now
 
     def _whole(self) -> Iterator[AlarmChange | int]:
@@ -239,106 +219,31 @@ class Detector:
         now = self._clock.time
         assert now is not None
         for told in self._groups.pass_to(now, self._rounds.awaited(now)):
-            yield self._sign_change(told, now)
+            yield self._raising.of_sign(told, now)
         yield now
-
-    def _hold(self, track: Track, at: int, value: float, quality: int) -> None:
-        held = self._held.setdefault(track.spec.asset, [])
-        if any(h.track is track and h.at == at for h in held):
-            self.counts["duplicates"] += 1
-            return
-        if len(held) >= HELD_MAX:
-            self.counts["future"] += 1
-            del held[0]
-        held.append(Held(track, at, value, quality, self._clock.time))
 
     def _judge(self, asset: str, now: int) -> Iterator[AlarmChange]:
         """Take in what was held and is not ahead any more; flag what is ahead all the same."""
-        waiting: list[Held] = []
-        for held in self._held[asset]:
-            if held.came is None:
-                held.came = now
+        for held in self._fast.judge(asset, now):
             if held.at <= now + AHEAD:
                 yield from self._put(held.track, held.at, held.value, held.quality, now)
-            elif now - held.came >= JUDGED_AFTER:
-                self.counts["future"] += 1
-                yield from self._flag(asset, held.came)
-            else:
-                waiting.append(held)
-        if waiting:
-            self._held[asset] = waiting
-        else:
-            del self._held[asset]
+                continue
+            came = now if held.came is None else held.came
+            change = self._fast.flag(asset, came)
+            for sensor in self._city.sensors_of[asset]:
+                self._silence.hear(sensor.id, came)  # it speaks, if with a wrong clock
+            if change:
+                yield self._raising.change(asset, None, change, Severity.INFO, change.onset)
 
     def _put(self, track: Track, at: int, value: float, quality: int, now: int) -> Iterator[AlarmChange]:
         """Take a reading that is not ahead, and what it changes."""
-        yield from self._changes(track, self._place(track, at, value, quality, now), at)
-        if track.spec.asset in self._ahead:
+        yield from self._raising.of_track(track, self._place(track, at, value, quality, now), at)
+        if track.spec.asset in self._fast.ahead:
             yield from self._clock_right(track.spec.asset, at)
 
-    def _flag(self, asset: str, came: int) -> Iterator[AlarmChange]:
-        flagged, since = self._ahead.get(asset, (0, came))
-        self._ahead[asset] = (flagged + 1, since)
-        for sensor in self._city.sensors_of[asset]:
-            self._silence.hear(sensor.id, came)  # it speaks, if with a wrong clock
-        if flagged + 1 == FLAGGED_MIN:
-            change = Change("clock_ahead", since, None, new=True, gone=False)
-            yield self._change(asset, None, change, Severity.INFO, since)
-
     def _clock_right(self, asset: str, at: int) -> Iterator[AlarmChange]:
-        """The asset's clock is right again, or was wrong only once or twice."""
-        flagged, since = self._ahead.pop(asset)
-        if flagged >= FLAGGED_MIN:
-            change = Change("clock_ahead", since, max(at, since), new=False, gone=False)
-            yield self._change(asset, None, change, Severity.INFO, at)
-
-    def _sign_change(self, told: Told, now: int) -> AlarmChange:
-        sign = told.sign
-        change = Change(sign.condition, sign.onset, sign.cleared, new=told.new, gone=told.gone)
-        return self._change(sign.asset, None, change, Severity.INFO, now, sign.places)
-
-    def _silence_change(self, silence: Silence) -> AlarmChange:
-        asset, sensor = silence.subject
-        condition = "missing" if asset in self._city.sensors_of else "silent"
-        severity = Severity.INFO if condition == "missing" else Severity.WARNING
-        new = silence.ended is None and not silence.gone
-        change = Change(condition, silence.onset, silence.ended, new=new, gone=silence.gone)
-        return self._change(asset, sensor, change, severity, silence.onset)
-
-    def _changes(self, track: Track, found: Iterable[Change], at: int) -> Iterator[AlarmChange]:
-        spec = track.spec
-        for change in found:
-            severity = spec.severities.get(change.condition, Severity.INFO)
-            yield self._change(spec.asset, spec.sensor, change, severity, at)
-
-    def _change(
-        self,
-        asset: str,
-        sensor: str | None,
-        change: Change,
-        severity: Severity,
-        at: int,
-        places: Places = (),
-    ) -> AlarmChange:
-        alarm = Alarm(
-            id=alarm_id(self._city.city, asset, sensor, change.condition, change.onset),
-            asset=asset,
-            utility=str(self._city.asset_by_id[asset].utility),
-            condition=change.condition,
-            severity=severity,
-            raised=change.onset,
-            cleared=change.cleared,
-            sensor=sensor,
-            places=places,
-        )
-        move: AlarmMove
-        if change.gone:
-            move = "retracted"
-        elif change.new:
-            move = "raised"
-        else:
-            move = "revised" if change.cleared is None else "cleared"
-        return AlarmChange(alarm=alarm, change=move, known_at=max(at, self._clock.time or at))
+        if change := self._fast.right(asset, at):
+            yield self._raising.change(asset, None, change, Severity.INFO, at)
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state as JSON; the same state gives the same bytes."""
@@ -350,11 +255,7 @@ class Detector:
             "silence": self._silence.snapshot(),
             "events": self._events.snapshot(),
             "tracks": self._tracks.snapshot(),
-            "held": {
-                asset: [[h.track.spec.sensor, h.at, h.value, h.quality, h.came] for h in held]
-                for asset, held in self._held.items()
-            },
-            "ahead": self._ahead,
+            **self._fast.snapshot(),
             "groups": self._groups.snapshot(),
             "counts": dict(self.counts),
         }
@@ -370,13 +271,11 @@ class Detector:
         self._silence.restore(state["silence"])
         self._events.restore(state["events"])
         self._tracks.restore(state["tracks"])
-        self._held = {
-            asset: [Held(self._tracks[s], *rest) for s, *rest in held if s in self._city.sensor_by_id]
-            for asset, held in state["held"].items()
-        }
-        self._ahead = {asset: (count, since) for asset, (count, since) in state["ahead"].items()}
+        known = self._city.sensor_by_id
+        self._fast.restore(state, lambda sensor: self._tracks[sensor] if sensor in known else None)
         self._groups.restore(state["groups"])
-        self.counts = Counter(state["counts"])
+        self.counts.clear()
+        self.counts.update(state["counts"])
 
     def take_over(self, other: "Detector") -> Iterator[AlarmChange]:
         """After ``restore`` from a snapshot of ``other``, which has another version of the model: what it
@@ -389,9 +288,9 @@ class Detector:
                 continue
             standing = [one for one in theirs.watch.open if one.told]
             ends = [Change(one.condition, one.since, now, new=False, gone=False) for one in standing]
-            yield from other._changes(theirs, ends, now)  # noqa: SLF001 - one of us
+            yield from other._raising.of_track(theirs, ends, now)  # noqa: SLF001 - one of us
         for subject, onset in other._silence.silent.items():  # noqa: SLF001 - one of us
             if subject not in self._silence.silent:
-                yield other._silence_change(Silence(subject, onset, now))  # noqa: SLF001 - one of us
+                yield other._raising.of_silence(Silence(subject, onset, now))  # noqa: SLF001 - one of us
         for sign in sorted(other._groups.standing() - self._groups.standing()):  # noqa: SLF001 - one of us
-            yield self._sign_change(Told(sign._replace(cleared=now), new=False, gone=False), now)
+            yield self._raising.of_sign(Told(sign._replace(cleared=now), new=False, gone=False), now)

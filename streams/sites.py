@@ -13,7 +13,7 @@ from typing import Any
 from schemas.city import City, Relation, Sensor
 from schemas.readings import Event, Frame, Tick
 from streams.clock import StreamClock
-from streams.detect import AHEAD
+from streams.fastclocks import AHEAD
 from streams.groups import Watcher
 from streams.rounds import Rounds
 from streams.watchers import watchers

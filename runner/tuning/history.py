@@ -13,7 +13,8 @@ import numpy as np
 
 from runner.replay import Heard
 from schemas.readings import Frame, Quality
-from streams.detect import AHEAD, LATENESS
+from streams.detect import LATENESS
+from streams.fastclocks import AHEAD
 from streams.lives import Course, course_of
 
 
