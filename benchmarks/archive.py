@@ -75,24 +75,25 @@ def city_of(count: int) -> City:
 
 
 def write(place: Place, city: City, minutes: int) -> int:
-    """Each minute a reading of every sensor, a walk in hundredths; bytes. As a compacted archive has it."""
+    """Each minute a reading of every sensor, a daily course with noise in hundredths; bytes. As a compacted
+    archive has it. The course stays where it is for months: a walk would drift to a limit and stand there.
+    """
     model = KeptModel(city, "bench", {"city.yaml": city.model_dump_json().encode()})
     Writer(place, model)
-    chance, value = np.random.default_rng(1), np.full(len(city.sensors), 50.0)
-    size = 0
+    chance, count = np.random.default_rng(1), len(city.sensors)
+    phase, size = chance.uniform(0, 2 * np.pi, count), 0
     for begin in range(0, minutes, PART):
-        steps = chance.normal(0, 0.05, (min(PART, minutes - begin), len(value))).round(2)
-        walk = np.clip(value + steps.cumsum(axis=0), 35, 65)
-        value = walk[-1].copy()
-        walk[chance.random(walk.shape) < OUT] = 75.0
-        size += _write_part(place, city, begin, walk.round(2))
+        at = np.arange(begin, min(begin + PART, minutes))[:, None]
+        values = 50 + 3 * np.sin(2 * np.pi * at / 1440 + phase) + chance.normal(0, 0.05, (len(at), count))
+        values[chance.random(values.shape) < OUT] = 75.0
+        size += _write_part(place, city, begin, values.round(2))
     return size
 
 
-def _write_part(place: Place, city: City, begin: int, walk: NDArray[np.float64]) -> int:
-    rows, count = walk.shape
-    numbers = np.arange(walk.size).reshape(walk.shape) + begin * count
-    at = np.repeat(START + (begin + np.arange(rows)) * MINUTE, count).reshape(walk.shape)
+def _write_part(place: Place, city: City, begin: int, values: NDArray[np.float64]) -> int:
+    rows, count = values.shape
+    numbers = np.arange(values.size).reshape(values.shape) + begin * count
+    at = np.repeat(START + (begin + np.arange(rows)) * MINUTE, count).reshape(values.shape)
     day, files = day_of(int(at[0, 0])), []
     for own, utility in enumerate(UTILITIES):
         part = np.s_[:, own::4]
@@ -104,7 +105,7 @@ def _write_part(place: Place, city: City, begin: int, walk: NDArray[np.float64])
             "received": times,
             "sensor": pa.DictionaryArray.from_arrays(which, names),
             "event_time": times,
-            "value": walk[part].ravel(),
+            "value": values[part].ravel(),
             "quality": np.zeros(len(which), np.uint8),
         }
         content = packed_table(pa.table(columns, schema=SCHEMAS["readings"]))
@@ -114,7 +115,7 @@ def _write_part(place: Place, city: City, begin: int, walk: NDArray[np.float64])
         model="bench",
         day=day,
         first=begin * count,
-        numbers=walk.size,
+        numbers=values.size,
         start=int(at[0, 0]),
         end=int(at[-1, 0]),
         source="bench",
