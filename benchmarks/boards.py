@@ -12,6 +12,7 @@ the machine does other things too, read ``..._cpu_ms``: InfluxDB's processor tim
 question and of all in the mean.
 """
 
+import math
 import random
 import tempfile
 import time
@@ -41,6 +42,8 @@ ALARMS, INCIDENTS, REVISIONS, MEMBERS, FORESEEN = 300, 20, 10, 10, 5
 STALE = 50
 """One alarm in so many never clears."""
 BATCH = 10_000
+QUIET, QUIET_SECONDS = 0.05, 3.0
+"""Share of a processor, over so long, below which InfluxDB is at rest."""
 KINDS = 97
 """Values that sensors have at one time."""
 FIVE = 5 * MINUTE
@@ -163,7 +166,17 @@ def filled(room: Room, server: Influxd, days: int, raw_hours: int) -> int:
             assert writer.write(bucket, lines[number : number + BATCH]) == []
         points += len(lines)
     writer.close()
+    _settled(server)
     return points
+
+
+def _settled(server: Influxd) -> None:
+    """Wait until InfluxDB has tidied up what it got at once: nobody fills a month in minutes."""
+    used = math.inf
+    while used > QUIET:
+        before = cpu_seconds(server.process)
+        time.sleep(QUIET_SECONDS)
+        used = (cpu_seconds(server.process) - before) / QUIET_SECONDS
 
 
 def asked(

@@ -180,11 +180,8 @@ def _stood(standing: Having, tag: str, points_of: Callable[..., str]) -> str:
         + flow(
             points_of(standing.measurement, standing.field, since=back),
             f"filter(fn: (r) => {standing.condition})",
-            f'group(columns: ["{tag}"])',
-            "map(fn: (r) => ({r with at: int(v: r._time)}))",
-            'min(column: "at")',
-            f'keep(columns: ["{tag}", "at"])',
-            f'rename(columns: {{{tag}: "name"}})',
+            "group()",  # a table for each asset would cost more than names that come twice
+            f"map(fn: (r) => ({{name: r.{tag}, at: int(v: r._time)}}))",
         )
         + "])",
         "group()",
