@@ -27,7 +27,7 @@ RIVERTON = ROOT / "cities" / "riverton"
 CITY = RIVERTON / "city.yaml"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosscurrent"
 LOOK_SECONDS = 0.02
-QUIET_SECONDS = 1.5
+QUIET_SECONDS = 4.0
 """A topic that has not grown for so long is complete."""
 PATIENCE_SECONDS = 120.0
 AT_ONCE = 50_000
