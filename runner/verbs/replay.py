@@ -13,6 +13,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -171,10 +172,12 @@ def _watch(args: argparse.Namespace, asked: "Asked", out: Path) -> int:
     from streams.causes import BUILT_IN, load_causes
 
     rate_wanted = WATCHED_RATE if args.rate is None else args.rate
-    out.mkdir(parents=True, exist_ok=True)
-    with interrupts() as caught, TemporaryDirectory(prefix=".kafka-", dir=out) as scratch:
+    with interrupts() as caught, ExitStack() as kept:
+        if asked.is_kafka:
+            out.mkdir(parents=True, exist_ok=True)
+            asked = _brought(asked, kept.enter_context(TemporaryDirectory(prefix=".kafka-", dir=out)))
         deck = Deck(
-            _brought(asked, scratch) if asked.is_kafka else asked,
+            asked,
             load_causes(args.causes or BUILT_IN),
             out,
             rate=min(rate_wanted, WATCHED_RATE_MAX),
