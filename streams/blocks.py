@@ -57,7 +57,7 @@ class Blocks:
         self._asleep.rest(now)
         sensors = part.sensors
         columns = self._columns[sensors]
-        slow: Flags = (columns >= 0) & (part.at < (self._groups.judged + 1) * MINUTE)
+        slow: Flags = (columns >= 0) & (part.at < (self._groups.judged(columns) + 1) * MINUTE)
         if watched:
             touched = np.zeros(len(self.tracks), np.bool_)
             touched[list(watched)] = True

@@ -140,7 +140,7 @@ class Past:
 
     def __init__(self, table: Table, sensors: Iterable[str]) -> None:
         self._table = table
-        self._columns = np.array([table.column[sensor] for sensor in sensors], np.intp)
+        self.columns = np.array([table.column[sensor] for sensor in sensors], np.intp)
         self.since: int | None = None
         """The first minute; None as long as there is none."""
 
@@ -159,7 +159,7 @@ class Past:
 
     def _rows(self, since: int, until: int) -> NDArray[np.float64]:
         first = self._table.first
-        return self._table.rows[max(since - first, 0) : max(until - first, 0)].take(self._columns, axis=1)
+        return self._table.rows[max(since - first, 0) : max(until - first, 0)].take(self.columns, axis=1)
 
 
 class Watcher(Protocol):
@@ -217,6 +217,8 @@ class Groups:
                 self._groups_of[sensor].append(group)
         self._judged = self._newest = -1
         """The newest minute that all have judged, and that any has."""
+        self._early = np.full(len(sensors) + 1, -1, np.int64)
+        """By column, the newest minute that any group of that sensor judged before it was over."""
         self._rewound = False
         """Whether a reading came for such a minute since."""
 
@@ -232,10 +234,11 @@ class Groups:
         """Which column of the table each sensor has; -1: nobody looks at it."""
         return np.array([self._table.column.get(sensor, -1) for sensor in sensors], np.intp)
 
-    @property
-    def judged(self) -> int:
-        """The newest minute that is judged: readings of it, and of those before, change what was said."""
-        return self._newest
+    def judged(self, columns: NDArray[np.intp]) -> Times:
+        """By column, the newest minute that is judged: readings of it, and of those before, change what was
+        said.
+        """
+        return np.maximum(self._early[columns], self._judged)
 
     def hear_all(self, columns: NDArray[np.intp], at: Times, values: NDArray[np.float64]) -> None:
         """Take accepted readings of minutes that are not judged, of each sensor in order."""
@@ -260,6 +263,7 @@ class Groups:
             judged = max(self._judged, group.early)
             if awaited is not None and group.early < here and not awaited[group.numbers].any():
                 group.early = here
+                self._early[group.columns] = here
             until = max(ready, group.early)
             if group.changed is not None or group.due <= until:
                 lapse = now - judged * MINUTE - self._lateness
@@ -293,6 +297,9 @@ class Groups:
                 group.restore(same.pop(0))
         self._rewound = any(group.changed is not None for group in self._groups)
         self._newest = max([self._judged, *(group.early for group in self._groups)])
+        self._early[:] = -1
+        for group in self._groups:
+            self._early[group.columns] = np.maximum(self._early[group.columns], group.early)
 
 
 class _Group:
@@ -302,6 +309,7 @@ class _Group:
         self.watcher, self._lateness = watcher, lateness
         self.name = type(watcher).__name__
         self._past = Past(table, watcher.sensors)
+        self.columns = self._past.columns
         self.numbers = np.array([numbers[sensor] for sensor in watcher.sensors if sensor in numbers], np.intp)
         self._states: list[_Judged] = []
         """Those of one lateness, and the one before them to go on from."""
