@@ -10,14 +10,14 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from alerts.policyfile import FILE_NAME as ALERTS
 from runner.model import load_model
 from runner.moments import BadUsage
-from schemas.errors import CrosscurrentError
+from schemas.errors import BadConfig, CrosscurrentError, Fault
 from streams.causes import BUILT_IN, load_causes
 
 OWN = Path(__file__).resolve().parents[2]
@@ -71,10 +71,21 @@ def open_version(name: str, repository: Path, cache: Path) -> Version:
     if code is not None:
         _starts(version, code)
     else:  # what is for another Crosscurrent may be written for it alone
-        if city:
-            load_model(city)
-        load_causes(version.rules)
+        try:
+            if city:
+                load_model(city)
+            load_causes(version.rules)
+        except BadConfig as error:
+            raise BadConfig([_as_called(fault, folder, name) for fault in error.faults]) from error
     return version
+
+
+def _as_called(fault: Fault, folder: Path, name: str) -> Fault:
+    """Where it lies as people say it: a revision is laid out in a folder that they don't know."""
+    if Path(name).is_dir() or not Path(fault.file).is_relative_to(folder):
+        return fault
+    inside = Path(fault.file).relative_to(folder).as_posix()
+    return replace(fault, file=f"{name}/{inside}" if ":" in name else f"{name}:{inside}")
 
 
 def is_results(name: str) -> bool:

@@ -308,6 +308,12 @@ def test_git_revisions_are_versions(
         assert diff(wrong, "main:town", hours, "--repo", repo, cache=cache) == 2
         assert said in capsys.readouterr().err
 
+    shutil.rmtree(version_folder)
+    version(version_folder, "kind: tank", "kind: 7")
+    git("commit", "-a", "-m", "a slip")
+    assert diff("main~1:town", "main:town", hours, "--repo", repo, cache=cache) == 2
+    assert "main:town/city.yaml:" in capsys.readouterr().err  # a fault lies where people can look
+
 
 def test_another_code_thinks_with_its_own_rules(tmp_path: Path, hours: Path, cache: Path) -> None:
     """A Crosscurrent whose rules know no power: the feeder is not named any more; the model is the day's."""
