@@ -25,6 +25,10 @@ from schemas.readings import RECORD, Block, Frame, Tick
 from schemas.topics import READINGS
 
 FAULTS_MAX = 100
+NOTHING = (-1, 0)
+"""The tick that a partition has reached: its time, and how often time stood there. Said again it is a look of
+its own: what was due has come.
+"""
 
 
 class KafkaLog:
@@ -53,25 +57,26 @@ class KafkaLog:
     def records(self) -> Iterator[Logged]:
         """All of them, once."""
         left = {number: self._of(number) for number in self._partitions}
-        reached = dict.fromkeys(left, -1)
-        told = -1
+        reached = dict.fromkeys(left, NOTHING)
+        told = NOTHING
         while left:
             number = min(left, key=lambda one: (reached[one], one))
             tick = yield from self._up_to_tick(left[number])
             if tick is not None:
-                reached[number] = max(tick.at, reached[number])
+                at, times = reached[number]
+                reached[number] = (tick.at, 1) if tick.at > at else (at, times + 1)
             else:
                 del left[number]
                 if not self._finish:  # no later tick can be on every partition
                     break
             if left and (now := min(reached[one] for one in left)) > told:
                 told = now
-                yield Tick(at=now)
+                yield Tick(at=now[0])
         for number, rest in left.items():
             if reached[number] == told:
                 yield from self._up_to_tick(rest)
-        if self._finish and (last := max(reached.values(), default=-1)) > told:
-            yield Tick(at=last)
+        if self._finish and (last := max(reached.values(), default=NOTHING)) > told:
+            yield Tick(at=last[0])
 
     def _up_to_tick(self, records: Iterator[Logged]) -> Generator[Logged, None, Tick | None]:
         """The records before the next tick; then that, None where they end."""
