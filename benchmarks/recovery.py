@@ -107,8 +107,8 @@ def one_kill(
     """Seconds from kill -9 to the first record that the next worker takes; its processor seconds by then."""
     with worker(where, shell, member) as (first, port):
         wait_until(lambda: figure(port, "crosscurrent_lag_offsets", 1e9) <= PARTITIONS, "it has read all")
-        wait_until(lambda: figure(port, "crosscurrent_save_seconds") > 0, "it has saved")
         publish(mqtt, spoken(min(sensors, 1000), minute))
+        wait_until(lambda: figure(port, "crosscurrent_save_seconds") > 0, "it has saved")
         time.sleep(SAVED_SECONDS)
         began = time.monotonic()
         first.kill()
