@@ -1,7 +1,9 @@
 """The console of a city on Kafka, in a real browser: incidents, who was told and why, answers."""
 
 import signal
+import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 
 from playwright.sync_api import Browser
 
@@ -11,6 +13,13 @@ from tests.console.tabs import NAMELESS
 from tests.runner.kafkahelp import OnKafka, at_work, publish, wait_until
 from tests.runner.storm import recorded
 from tests.servers import Kafka, Mosquitto
+
+
+def answers_at(page: str) -> bool:
+    """Whether somebody listens there; a page takes longer to load than a worker."""
+    with suppress(OSError), urllib.request.urlopen(page, timeout=5) as answer:
+        return bool(answer.status == 200)
+    return False
 
 
 def test_people_see_and_answer_a_storm_that_is_thought_about_on_kafka(
@@ -28,6 +37,7 @@ def test_people_see_and_answer_a_storm_that_is_thought_about_on_kafka(
     places = ("--console-port", page_at.rpartition(":")[2], "--metrics", ready.split("/")[2])
     with on_kafka.verb("up", "--broker", mosquitto.address, "--shell", "kafka", *places) as up:
         wait_until(lambda: at_work(ready), "all at work")
+        wait_until(lambda: answers_at(page_at), "the page is there")
         publish(mosquitto, recorded("storm-day", 20_000)[16_000:])
         wait_until(lambda: bool(on_kafka.records(DECISIONS)), "a decision")
         tabs = tabs_of(chromium, f"{page_at}/")
